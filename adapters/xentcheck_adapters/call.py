@@ -1,0 +1,49 @@
+"""A Call: one evaluation of a softmax cross-entropy, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+REDUCTIONS = ("none", "sum", "mean")
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a subject is asked to evaluate. N rows, C classes, class axis last.
+
+    logits        (N, C) in the subject's dtype; probabilities where the subject takes probabilities
+    labels        (N,) class indices, or (N, C) soft or multi-hot labels
+    weight        (C,) class weights
+    ignore_index  rows with this label do not count
+    reduction     "none": loss (N,); "sum" and "mean": loss ()
+    upstream      upstream gradient of the returned loss, same shape as the loss; None means ones
+    want_grad_labels  also return the gradient with respect to dense labels
+    layout        memory layout in which the subject receives logits and dense labels (see `layout.py`)
+    """
+
+    logits: Array
+    labels: Array
+    weight: Optional[Array] = None
+    ignore_index: Optional[int] = None
+    label_smoothing: float = 0.0
+    reduction: str = "none"
+    upstream: Optional[Array] = None
+    want_grad_labels: bool = False
+    layout: str = "contiguous"
+
+    @property
+    def has_dense_labels(self) -> bool:
+        """Whether the labels are rows over the classes rather than class indices."""
+        return self.labels.ndim == self.logits.ndim
+
+    def cotangent(self) -> Array:
+        """The upstream gradient, with ones made explicit."""
+        if self.upstream is not None:
+            return self.upstream
+        shape = self.logits.shape[:1] if self.reduction == "none" else ()
+        return np.ones(shape, self.logits.dtype)

@@ -1,0 +1,116 @@
+"""optax' three softmax cross-entropies and jax.nn.log_softmax by hand, each eager and under jax.jit."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from xentcheck_adapters import jax_autodiff
+from xentcheck_adapters.call import Call
+from xentcheck_adapters.dtypes import FLOAT_DTYPES
+from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.subject import Precision, Subject
+
+_MODES = ("eager", "jit")
+
+
+def _subject(
+    form: str, mode: str, api: str, labels: tuple[str, ...], twin: str | None = None, **details: Any
+) -> Subject:
+    return Subject(
+        name=f"{form}.{mode}",
+        adapter="jax_optax",
+        framework="jax",
+        api=api,
+        mode=mode,
+        requires=("jax", "optax"),
+        labels=labels,
+        options=frozenset({"grad_labels"} if "dense" in labels else ()),
+        label_dtypes=("int32", "int64"),
+        devices=("cpu", "cuda"),
+        form_twin=f"{twin}.{mode}" if twin else None,
+        mode_twin=None if mode == "eager" else f"{form}.eager",
+        retraces=True,
+        environment=jax_autodiff.ENVIRONMENT,
+        dtype_environment=jax_autodiff.DTYPE_ENVIRONMENT,
+        **details,
+    )
+
+
+# Every operation of these compositions rounds to the logits' dtype; XLA sums as a tree.
+_UNIFORM = {dtype: Precision("uniform", "pairwise") for dtype in FLOAT_DTYPES}
+# softmax_cross_entropy_with_integer_labels subtracts the label's logit from the log-sum-exp.
+_OFFSET = {dtype: Precision("uniform", "pairwise", offset=True) for dtype in FLOAT_DTYPES}
+
+SUBJECTS = tuple(
+    subject
+    for mode in _MODES
+    for subject in (
+        _subject("jax.log_softmax", mode, "jax.nn.log_softmax", ("index", "dense"), precision=_UNIFORM),
+        _subject(
+            "optax.int",
+            mode,
+            "optax.softmax_cross_entropy_with_integer_labels",
+            ("index",),
+            "optax.dense",
+            precision=_OFFSET,
+        ),
+        _subject("optax.dense", mode, "optax.softmax_cross_entropy", ("dense",), "optax.int", precision=_UNIFORM),
+        _subject(
+            "optax.safe",
+            mode,
+            "optax.safe_softmax_cross_entropy",
+            ("dense",),
+            "optax.int",
+            precision=_UNIFORM,
+            zero_times_inf="zero",
+        ),
+    )
+)
+
+
+def offered_options(subject: str) -> list[str]:
+    """All but the integer-label form differentiate with respect to dense labels."""
+    return [] if subject.startswith("optax.int.") else ["grad_labels"]
+
+
+def versions() -> dict[str, str]:
+    """Versions of jax and optax in the worker."""
+    import jax
+    import optax
+
+    return {"jax": jax.__version__, "optax": optax.__version__}
+
+
+def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
+    """A runner for "FORM.MODE"; Unavailable without the device."""
+    import jax
+
+    place = jax_autodiff.open_device(device)
+    form, _, mode = subject.rpartition(".")
+    step = jax_autodiff.gradient_step(_loss(form))
+    if mode == "jit":
+        step = jax.jit(step, static_argnums=3)
+    return lambda call: jax_autodiff.evaluate(step, call, place)
+
+
+def _loss(form: str) -> Callable[[Any, Any], Any]:
+    import optax
+
+    functions: dict[str, Callable[[Any, Any], Any]] = {
+        "jax.log_softmax": _by_hand,
+        "optax.int": optax.softmax_cross_entropy_with_integer_labels,
+        "optax.dense": optax.softmax_cross_entropy,
+        "optax.safe": optax.safe_softmax_cross_entropy,
+    }
+    return functions[form]
+
+
+def _by_hand(logits: Any, labels: Any) -> Any:
+    """What a person writes who has no loss function at hand."""
+    import jax
+    import jax.numpy as jnp
+
+    log_softmax = jax.nn.log_softmax(logits)
+    if labels.ndim == logits.ndim:
+        return -(labels * log_softmax).sum(-1)
+    return -jnp.take_along_axis(log_softmax, labels[:, None], axis=-1)[:, 0]

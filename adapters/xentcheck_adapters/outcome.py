@@ -1,0 +1,56 @@
+"""What came back from a subject. All five kinds are results; none is an accident."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Union
+
+from xentcheck_adapters.call import Array
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The subject answered: arrays in the dtypes it chose, and the names of inputs it wrote to."""
+
+    loss: Array
+    grad_logits: Array
+    grad_labels: Optional[Array] = None
+    mutated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The subject raised an exception of its own."""
+
+    error: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Crashed:
+    """The subject's process died: the signal or exit status, and the stack text it left."""
+
+    cause: str
+    stack: str
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """The subject did not answer within `seconds` and was stopped; the stack says where it hung."""
+
+    seconds: float
+    stack: str
+
+
+@dataclass(frozen=True)
+class OutOfMemory:
+    """The subject passed its memory cap."""
+
+    message: str
+
+
+Outcome = Union[Returned, Refused, Crashed, TimedOut, OutOfMemory]
+
+
+class Unavailable(Exception):
+    """An adapter cannot be opened here: the framework is missing, broken, or has no such device."""

@@ -1,0 +1,76 @@
+"""A Subject: one public API in one mode, described as data so that it can be listed without importing its framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Optional
+
+from xentcheck_adapters.dtypes import FLOAT_DTYPES
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How a subject computes in one dtype; the error bound is derived from it.
+
+    storage  "wide": intermediates wider than the dtype, one rounding out; "stored": arithmetic is wide but the
+             denominator and log-softmax are stored in the dtype; "uniform": every operation rounds to the dtype
+    sums     how the denominator is summed: "pairwise", "block" (runs of `width`), "lane" (`width` running sums)
+    offset   the loss is formed as log-sum-exp minus logit, so it loses digits where |log-sum-exp| is large
+    """
+
+    storage: str = "wide"
+    sums: str = "lane"
+    width: int = 8
+    offset: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One implementation under test.
+
+    name       dotted: framework, API, mode ("tf.sparse.xla"); a prefix of whole parts selects a group
+    adapter    module of this package that runs it
+    api        what a person calls
+    requires   modules that must be importable in the worker
+    labels     kinds of labels it takes: "index", "dense" (softmax), "multi-hot" (sigmoid)
+    inputs     "logits" or "probabilities"
+    options    offered arguments among "ignore_index", "weight", "label_smoothing", "grad_labels"
+    form_twin  subject of the same framework and mode that takes the other kind of labels
+    mode_twin  the eager subject whose answers a compiled mode should repeat
+    precision  per dtype
+    mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows), "kept" (kept rows), "rows" (N)
+    empty_mean       the mean over no rows at all: NaN or 0
+    zero_times_inf   per-row loss where a soft label of 0 meets a logit of -inf: "zero", "nan", or "any" (undeclared)
+    loss_dtype       dtype of the returned loss if it differs from the logits' dtype
+    retraces         a new shape or option costs a compilation, so few shapes are drawn
+    environment      variables of the worker's process; subjects with equal environments share one worker
+    dtype_environment  further variables needed for one dtype only
+    """
+
+    name: str
+    adapter: str
+    framework: str
+    api: str
+    mode: str
+    requires: tuple[str, ...]
+    labels: tuple[str, ...]
+    precision: Mapping[str, Precision]
+    inputs: str = "logits"
+    options: frozenset[str] = frozenset()
+    reductions: tuple[str, ...] = ("none",)
+    label_dtypes: tuple[str, ...] = ("int64",)
+    dtypes: tuple[str, ...] = FLOAT_DTYPES
+    devices: tuple[str, ...] = ("cpu",)
+    form_twin: Optional[str] = None
+    mode_twin: Optional[str] = None
+    mean_divides_by: Mapping[str, str] = field(default_factory=dict)
+    empty_mean: float = float("nan")
+    zero_times_inf: str = "nan"
+    loss_dtype: Optional[str] = None
+    retraces: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    dtype_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def offers(self, option: str) -> bool:
+        """Whether the subject has the named argument."""
+        return option in self.options

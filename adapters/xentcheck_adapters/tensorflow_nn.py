@@ -1,0 +1,82 @@
+"""tf.nn.sparse_softmax_cross_entropy_with_logits and tf.nn.softmax_cross_entropy_with_logits: eager, graph and XLA."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from xentcheck_adapters import tensorflow_autodiff
+from xentcheck_adapters.call import Call
+from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.subject import Precision, Subject
+
+_API = {
+    "sparse": "tf.nn.sparse_softmax_cross_entropy_with_logits",
+    "dense": "tf.nn.softmax_cross_entropy_with_logits",
+}
+_OTHER_FORM = {"sparse": "dense", "dense": "sparse"}
+_MODES = ("eager", "function", "xla")
+
+_WIDE = Precision("wide", "block", 1024)
+_PRECISION = {
+    # nn_ops.py casts float16 to float32 before either kernel; bfloat16 only before the dense one.
+    "sparse": {
+        "float16": _WIDE,
+        "bfloat16": Precision("uniform", "block", 1024),
+        "float32": _WIDE,
+        "float64": _WIDE,
+    },
+    "dense": {"float16": _WIDE, "bfloat16": _WIDE, "float32": _WIDE, "float64": _WIDE},
+}
+
+
+def _subject(form: str, mode: str) -> Subject:
+    return Subject(
+        name=f"tf.{form}.{mode}",
+        adapter="tensorflow_nn",
+        framework="tensorflow",
+        api=_API[form],
+        mode=mode,
+        requires=("tensorflow",),
+        labels=("dense" if form == "dense" else "index",),
+        precision=_PRECISION[form],
+        options=frozenset({"grad_labels"} if form == "dense" else ()),
+        label_dtypes=("int64", "int32"),
+        devices=("cpu", "cuda"),
+        form_twin=f"tf.{_OTHER_FORM[form]}.{mode}",
+        mode_twin=None if mode == "eager" else f"tf.{form}.eager",
+        zero_times_inf="zero" if mode == "xla" else "nan",
+        retraces=mode == "xla",
+        environment=tensorflow_autodiff.ENVIRONMENT,
+    )
+
+
+SUBJECTS = tuple(_subject(form, mode) for form in _API for mode in _MODES)
+
+
+def offered_options(subject: str) -> list[str]:
+    """Only the dense form differentiates with respect to its labels."""
+    return ["grad_labels"] if subject.startswith("tf.dense.") else []
+
+
+def versions() -> dict[str, str]:
+    """Version of TensorFlow in the worker."""
+    import tensorflow as tf
+
+    return {"tensorflow": tf.__version__}
+
+
+def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
+    """A runner for "tf.FORM.MODE"; Unavailable without the device."""
+    import tensorflow as tf
+
+    place = tensorflow_autodiff.open_device(device)
+    _, form, mode = subject.split(".")
+    api = getattr(tf.nn, _API[form].rpartition(".")[2])
+
+    def loss(logits: Any, labels: Any) -> Any:
+        return api(labels=labels, logits=logits)
+
+    step = tensorflow_autodiff.gradient_step(loss)
+    if mode != "eager":
+        step = tf.function(step, jit_compile=mode == "xla")
+    return lambda call: tensorflow_autodiff.evaluate(step, call, place)

@@ -1,0 +1,53 @@
+"""PyTorch: arrays in and out, and a loss with its gradients by autograd."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+
+from xentcheck_adapters.call import Array, Call
+from xentcheck_adapters.dtypes import BFLOAT16
+from xentcheck_adapters.outcome import Returned, Unavailable
+
+
+def open_device(name: str) -> Any:
+    """The torch device "cpu" or "cuda"; Unavailable where there is none."""
+    import torch
+
+    if name == "cuda" and not torch.cuda.is_available():
+        raise Unavailable(f"torch {torch.__version__} sees no CUDA device")
+    return torch.device(name)
+
+
+def to_tensor(array: Array, device: Any) -> Any:
+    """A tensor over the array's own memory and strides on the CPU, so that a write to an input is seen."""
+    import torch
+
+    if array.dtype == BFLOAT16:  # NumPy's buffer protocol has no bfloat16
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to(device)
+    return torch.from_numpy(array).to(device)
+
+
+def _to_array(tensor: Any) -> Array:
+    import torch
+
+    tensor = tensor.detach().cpu()
+    if tensor.dtype == torch.bfloat16:
+        return np.asarray(tensor.view(torch.int16).numpy().view(BFLOAT16))
+    return np.asarray(tensor.numpy())
+
+
+def evaluate(function: Callable[[Any, Any], Any], call: Call, device: Any) -> Returned:
+    """Loss of `function(logits, labels)` and its gradients under the call's upstream gradient."""
+    import torch
+
+    logits = to_tensor(call.logits, device).requires_grad_()
+    labels = to_tensor(call.labels, device)
+    inputs = [logits, labels.requires_grad_()] if call.want_grad_labels else [logits]
+    loss = function(logits, labels)
+    cotangent = to_tensor(call.cotangent(), device).to(loss.dtype)
+    if cotangent.shape != loss.shape:  # a loss of a wrong shape is an answer to show, not an error of this adapter
+        cotangent = torch.ones_like(loss)
+    grad_logits, *grad_labels = torch.autograd.grad(loss, inputs, cotangent)
+    return Returned(_to_array(loss), _to_array(grad_logits), _to_array(grad_labels[0]) if grad_labels else None)

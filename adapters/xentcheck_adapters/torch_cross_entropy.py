@@ -1,0 +1,94 @@
+"""torch.nn.functional.cross_entropy, eager and compiled, with class indices and with class probabilities."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from xentcheck_adapters import torch_autodiff
+from xentcheck_adapters.call import REDUCTIONS, Call
+from xentcheck_adapters.dtypes import FLOAT_DTYPES
+from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.subject import Precision, Subject
+
+_OPTIONS = ("weight", "ignore_index", "label_smoothing", "grad_labels")
+
+
+def _subject(mode: str, **details: Any) -> Subject:
+    return Subject(
+        name=f"torch.{mode}",
+        adapter="torch_cross_entropy",
+        framework="torch",
+        api="torch.nn.functional.cross_entropy",
+        mode=mode,
+        requires=("torch",),
+        labels=("index", "dense"),
+        options=frozenset(_OPTIONS),
+        reductions=REDUCTIONS,
+        devices=("cpu", "cuda"),
+        mean_divides_by={"index": "weights", "dense": "rows"},
+        # Two threads: a compiled kernel that meets a bad label only kills the process where it is parallel.
+        environment={"OMP_NUM_THREADS": "2"},
+        **details,
+    )
+
+
+SUBJECTS = (
+    _subject(
+        "eager",
+        label_dtypes=("int64", "uint8"),
+        # SoftMaxKernel.cpp accumulates in SIMD lanes of float (double) and stores log-softmax in the logits' dtype.
+        precision={dtype: Precision("stored", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES},
+    ),
+    _subject(
+        "compile",
+        label_dtypes=("int64", "int32"),
+        # Inductor computes float16 and bfloat16 in float32 from the load to the store.
+        precision={dtype: Precision("wide", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES},
+        mode_twin="torch.eager",
+        retraces=True,
+    ),
+)
+
+
+def offered_options(subject: str) -> list[str]:
+    """The optional arguments of cross_entropy."""
+    return list(_OPTIONS)
+
+
+def versions() -> dict[str, str]:
+    """Version of torch in the worker."""
+    import torch
+
+    return {"torch": torch.__version__}
+
+
+def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
+    """A runner for "torch.eager" or "torch.compile"; Unavailable without the device."""
+    place = torch_autodiff.open_device(device)
+    function = _compiled() if subject == "torch.compile" else _eager()
+
+    def run(call: Call) -> Returned:
+        arguments: dict[str, Any] = {"reduction": call.reduction, "label_smoothing": call.label_smoothing}
+        if call.weight is not None:
+            arguments["weight"] = torch_autodiff.to_tensor(call.weight, place)
+        if call.ignore_index is not None:
+            arguments["ignore_index"] = call.ignore_index
+        return torch_autodiff.evaluate(lambda logits, labels: function(logits, labels, **arguments), call, place)
+
+    return run
+
+
+def _eager() -> Any:
+    import torch
+
+    return torch.nn.functional.cross_entropy
+
+
+def _compiled() -> Any:
+    import torch
+    import torch._dynamo as dynamo
+
+    # Past its limit of recompilations dynamo would run eager code without a word, and that would be tested instead.
+    dynamo.config.recompile_limit = 10_000
+    dynamo.config.accumulated_recompile_limit = 10_000
+    return torch.compile(_eager(), dynamic=True)

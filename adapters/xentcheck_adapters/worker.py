@@ -1,0 +1,122 @@
+"""The worker's main loop: one process that holds one framework and answers calls until its pipe closes.
+
+Started by path in any interpreter that has NumPy:  python -c BOOTSTRAP <pipe> <slab in> <slab out> <memory cap>
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import faulthandler
+import importlib
+import os
+import signal
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from typing import Callable
+
+from xentcheck_adapters.call import Array, Call
+from xentcheck_adapters.layout import with_layout
+from xentcheck_adapters.outcome import OutOfMemory, Outcome, Refused, Returned, Unavailable
+from xentcheck_adapters.slab import Slab
+from xentcheck_adapters.wire import Header, decode, encode, pack_outcome, unpack_call
+
+Runner = Callable[[Call], Returned]
+
+_PR_SET_PDEATHSIG = 1
+_MAX_MESSAGE = 2000
+
+
+class Worker:
+    """Opens subjects on request and runs calls on them."""
+
+    def __init__(self, incoming: Slab, outgoing: Slab) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._runners: dict[tuple[str, str], Runner] = {}
+
+    def answer(self, request: Header) -> Header:
+        """The reply to one request."""
+        verb = request["do"]
+        if verb == "open":
+            return self._open(request["adapter"], request["subject"], request["device"])
+        if verb == "run":
+            runner = self._runners[request["subject"], request["device"]]
+            call = unpack_call(self._incoming, request["call"])
+            return pack_outcome(self._outgoing, run_guarded(runner, call))
+        raise ValueError(f"a request must be 'open' or 'run', got {verb!r}")
+
+    def _open(self, adapter: str, subject: str, device: str) -> Header:
+        module = importlib.import_module(f"xentcheck_adapters.{adapter}")
+        try:
+            self._runners[subject, device] = module.open_subject(subject, device)
+            return {"versions": module.versions(), "options": module.offered_options(subject)}
+        except Unavailable as error:
+            return {"unavailable": str(error)}
+        except Exception as error:  # an import of a broken framework can raise anything
+            return {"unavailable": f"{type(error).__name__}: {_short(str(error))}", "stack": traceback.format_exc()}
+
+
+def run_guarded(runner: Runner, call: Call) -> Outcome:
+    """Run a call on private copies of its arrays, so that a write to an input is seen and harms nobody."""
+    private = dataclasses.replace(
+        call,
+        logits=with_layout(call.logits, call.layout),
+        labels=with_layout(call.labels, call.layout if call.has_dense_labels else "contiguous"),
+        weight=None if call.weight is None else call.weight.copy(),
+        upstream=None if call.upstream is None else call.upstream.copy(),
+    )
+    try:
+        returned = runner(private)
+    except MemoryError as error:
+        return OutOfMemory(_short(str(error)) or "MemoryError")
+    except Exception as error:  # whatever a framework raises is its refusal, and a result
+        return Refused(type(error).__name__, _short(str(error)))
+    return dataclasses.replace(returned, mutated=tuple(_changed(call, private)))
+
+
+def _changed(call: Call, private: Call) -> list[str]:
+    names = ("logits", "labels", "weight", "upstream")
+    return [name for name in names if not _same_bits(getattr(call, name), getattr(private, name))]
+
+
+def _same_bits(before: Array | None, after: Array | None) -> bool:
+    if before is None or after is None:
+        return before is after
+    return before.tobytes() == after.tobytes()
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + " …"
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _cap_memory(cap: int) -> None:
+    """Limit address space, so that a runaway allocation is a MemoryError here and not an OOM kill elsewhere."""
+    if cap:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (cap, cap))
+
+
+def main(arguments: list[str]) -> None:
+    """Serve requests until the harness closes the pipe."""
+    pipe_descriptor, incoming, outgoing, cap = (int(argument) for argument in arguments)
+    os.dup2(2, 1)  # what a framework prints must not be taken for anything else
+    faulthandler.enable(all_threads=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the harness' to handle
+    _die_with_parent()
+    _cap_memory(cap)
+    worker = Worker(Slab(incoming), Slab(outgoing))
+    pipe: Connection[bytes, bytes] = Connection(pipe_descriptor)
+    while True:
+        try:
+            message = pipe.recv_bytes()
+        except EOFError:
+            return
+        pipe.send_bytes(encode(worker.answer(decode(message))))

@@ -1,0 +1,112 @@
+"""From a Case to the Call it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ml_dtypes
+import numpy as np
+
+from xentcheck.cases import Case, Edit
+from xentcheck.malformed import malform
+from xentcheck.randomness import Array, Bits
+from xentcheck.regimes import Frame, draw_logits
+from xentcheck.soft_labels import draw_rows
+from xentcheck_adapters import Call, dtype_named
+
+_BLOCK_EDGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+
+
+def build_call(case: Case) -> Call:
+    """The arrays of a case. Deterministic: integers and ldexp only."""
+    bits = Bits(case.seed)
+    dtype = dtype_named(case.dtype)
+    if case.explicit:
+        logits = np.array(case.explicit.logits).astype(dtype)
+        given = np.array(case.explicit.labels)
+        labels = given.astype(dtype if given.ndim == 2 else case.label_dtype)
+        columns = np.zeros(case.rows, np.int64)
+    else:
+        focus, columns = _columns(case, bits)
+        logits = draw_logits(case.regime, Frame(bits, case.rows, case.classes, case.dtype, focus, columns))
+        labels = _index_labels(case, bits, columns)
+        if case.labels != "index":
+            labels = draw_rows(case.labels, bits, columns, case.classes).astype(dtype)
+    for edit in case.edits:
+        _apply(edit, logits)
+    if case.poison:
+        logits[labels == case.ignore_index] = float(case.poison)
+    if case.malformed:
+        labels = malform(case.malformed, labels, case.classes)
+    return Call(
+        logits=logits,
+        labels=labels,
+        weight=_weight(bits, columns, case.classes).astype(dtype) if case.weighted else None,
+        ignore_index=case.ignore_index,
+        label_smoothing=case.label_smoothing,
+        reduction=case.reduction,
+        upstream=_upstream(case, bits),
+        layout=case.layout,
+    )
+
+
+def _columns(case: Case, bits: Bits) -> tuple[Array, Array]:
+    """The outstanding class of each row, and its label: the same in half of the rows."""
+    shape, last = (case.rows,), case.classes - 1
+    edges = np.array([edge for edge in _BLOCK_EDGES if edge <= last] or [0])
+    focus = {
+        "anywhere": lambda: bits.integers(shape, 0, case.classes),
+        "first": lambda: np.zeros(shape, np.int64),
+        "last": lambda: np.full(shape, last),
+        "edge": lambda: edges[bits.integers(shape, 0, len(edges))] - bits.flip(shape),
+    }[case.focus]()
+    focus = np.maximum(focus, 0)
+    return focus, np.where(bits.flip(shape), focus, bits.integers(shape, 0, case.classes))
+
+
+def _index_labels(case: Case, bits: Bits, columns: Array) -> Array:
+    labels = columns.copy()
+    if case.ignore_index is not None:
+        hit = {"none": np.zeros(case.rows, bool), "some": bits.flip((case.rows,)), "all": np.ones(case.rows, bool)}
+        labels[hit[case.ignored]] = case.ignore_index
+    if case.bad_label is not None:
+        labels[0] = case.bad_label
+    return labels.astype(case.label_dtype)
+
+
+def _weight(bits: Bits, columns: Array, classes: int) -> Array:
+    """Multiples of a quarter up to 4, some of them 0, but never for every label: 0/0 has a clause of its own."""
+    weight = bits.integers((classes,), 0, 17) / 4.0
+    weight[columns] = np.maximum(weight[columns], 0.25)
+    return weight
+
+
+def _upstream(case: Case, bits: Bits) -> Array | None:
+    """Multiples of 1/8 in [-4, 4], exact in every dtype."""
+    if case.upstream == "ones":
+        return None
+    shape = (case.rows,) if case.reduction == "none" else ()
+    draw: dict[str, Callable[[], Array]] = {
+        "random": lambda: bits.integers(shape, -32, 33) / 8.0,
+        "zero": lambda: np.zeros(shape),
+        "negative": lambda: -bits.integers(shape, 1, 33) / 8.0,
+        "some-zero": lambda: bits.integers(shape, 0, 9) * bits.flip(shape) / 8.0,
+    }
+    return np.asarray(draw[case.upstream]()).astype(dtype_named(case.dtype))
+
+
+UPSTREAMS = ("ones", "random", "zero", "negative", "some-zero")
+
+
+def _apply(edit: Edit, logits: Array) -> None:
+    info = ml_dtypes.finfo(logits.dtype)
+    row, column = edit.row % logits.shape[0], edit.column % logits.shape[1]
+    values = {
+        "-inf": -np.inf,
+        "+inf": np.inf,
+        "nan": np.nan,
+        "tie": logits[row].max(),
+        "subnormal": info.smallest_subnormal,
+        "huge": float(info.max) / 4,
+    }
+    logits[row, column] = values[edit.value]

@@ -1,0 +1,12 @@
+"""The contract: every clause, in the order in which reports show them."""
+
+from xentcheck.clauses import equivalence, exclusive, ignore, labels, number, probability, repeat, soft, value
+from xentcheck.clauses.clause import Clause
+
+CLAUSES: dict[str, Clause] = {
+    clause.id: clause
+    for module in (value, equivalence, ignore, labels, soft, exclusive, probability, number, repeat)
+    for clause in module.CLAUSES
+}
+
+__all__ = ["CLAUSES", "Clause"]

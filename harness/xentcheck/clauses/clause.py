@@ -1,0 +1,55 @@
+"""A Clause: one numbered sentence of the contract, to whom it applies, what is drawn for it, and its check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hypothesis.strategies import SearchStrategy
+
+from xentcheck.bench import Bench
+from xentcheck.cases import Case
+from xentcheck.strategies import Scope
+from xentcheck.verdict import Measurement
+from xentcheck_adapters import Subject
+
+
+@dataclass(frozen=True)
+class Clause:
+    """
+    id        FAMILY-n
+    title     the sentence, as test ids and pages show it
+    sources   links to the documents that promise it, or the formula it follows from
+    lacks     why the clause does not apply to a subject ("takes no index labels"), or None if it does
+    draw      cases for a subject
+    check     evaluates one case; raises Deviation where the subject does not do what the sentence says
+    always    cases that every run checks before it draws any, for the dtype given
+    """
+
+    id: str
+    title: str
+    sources: tuple[str, ...]
+    lacks: Callable[[Subject], str | None]
+    draw: Callable[[Scope], SearchStrategy[Case]]
+    check: Callable[[Case, Bench], Measurement]
+    always: Callable[[Scope], tuple[Case, ...]] = lambda _: ()
+
+    @property
+    def family(self) -> str:
+        """The letters of the id."""
+        return self.id.split("-")[0]
+
+
+def takes(kind: str, *, option: str | None = None, inputs: str | None = None) -> Callable[[Subject], str | None]:
+    """Applicability by the kind of labels a subject takes, an option it offers, and its inputs."""
+
+    def lacks(subject: Subject) -> str | None:
+        if kind not in subject.labels:
+            return f"takes no {kind} labels"
+        if option and not subject.offers(option):
+            return f"has no argument for {option}"
+        if inputs and subject.inputs != inputs:
+            return f"takes {subject.inputs}, not {inputs}"
+        return None
+
+    return lacks

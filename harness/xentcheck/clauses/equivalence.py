@@ -1,0 +1,140 @@
+"""EQ: forms, modes and frameworks of one function agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from xentcheck.bench import Bench
+from xentcheck.cases import Case
+from xentcheck.clauses.clause import Clause
+from xentcheck.expectation import Expectation, Expected
+from xentcheck.regimes import FINITE_REGIMES
+from xentcheck.strategies import Scope, cases
+from xentcheck.verdict import Deviation, Measurement, conform, describe, no_answer, returned, with_twin
+from xentcheck_adapters import Array, Call, Returned, Subject
+
+_QUESTION = "https://stackoverflow.com/questions/37312421/"
+
+
+def agree(mine: Returned, other: Returned, expectation: Expectation, token: str) -> Measurement:
+    """Compare two subjects' answers directly: they may be as far apart as the expectation's bounds allow."""
+    values = {name: getattr(other, name).astype(np.float64) for name, _ in expectation.items()}
+    between = replace(
+        expectation, **{name: Expected(values[name], expected.bound) for name, expected in expectation.items()}
+    )
+    return with_twin(conform(mine, between, token), mine, other)
+
+
+def bounds_added(a: Expectation, b: Expectation) -> Expectation:
+    """How far apart two honest answers may be: the sum of their bounds."""
+    return _combined(a, b, lambda x, y: x + y)
+
+
+def better_bound_twice(a: Expectation, b: Expectation) -> Expectation:
+    """How far apart two answers may be if both are as accurate as the better of the two."""
+    return _combined(a, b, lambda x, y: 2 * np.minimum(x, y))
+
+
+def _combined(a: Expectation, b: Expectation, combine: Callable[[Array, Array], Array]) -> Expectation:
+    parts = dict(b.items())
+    both = {name: Expected(e.value, combine(e.bound, parts[name].bound)) for name, e in a.items() if name in parts}
+    return replace(a, **both)
+
+
+def _has_both_forms(subject: Subject) -> str | None:
+    if "index" not in subject.labels or subject.inputs != "logits":
+        return "is compared from the side of its index form"
+    return None if subject.form_twin or "dense" in subject.labels else "has no dense form"
+
+
+def _for_forms(scope: Scope) -> SearchStrategy[Case]:
+    return cases(scope, regimes=FINITE_REGIMES)
+
+
+def one_hot(call: Call) -> Call:
+    """The same call with its class indices as one-hot rows in the logits' dtype."""
+    rows = np.eye(call.logits.shape[1])[call.labels].astype(call.logits.dtype)
+    return replace(call, labels=rows)
+
+
+def _forms_agree(case: Case, bench: Bench) -> Measurement:
+    call, twin = bench.call(case), bench.of(bench.subject.form_twin or bench.subject.name)
+    dense = one_hot(call)
+    mine, other = bench.answer(call), twin.answer(dense)
+    return agree(mine, other, better_bound_twice(bench.expect(call), twin.expect(dense)), case.token)
+
+
+def _is_a_mode(subject: Subject) -> str | None:
+    if subject.inputs != "logits" or subject.mode_twin is None:
+        return "is the eager mode that the others are compared with" if subject.mode == "eager" else "has no eager mode"
+    return None
+
+
+@st.composite
+def _for_modes(draw: st.DrawFn, scope: Scope) -> Case:
+    """Everything at once: modes must agree on special values, refused labels and ignored rows too."""
+    subject = scope.subject
+    kind = draw(st.sampled_from([k for k in subject.labels if k != "multi-hot"]))
+    labels = ("index",) if kind == "index" else ("one-hot", "soft", "double")
+    edits = ("-inf", "nan", "+inf", "tie")
+    case = draw(cases(scope, labels=labels, reductions=subject.reductions, edits=edits, max_edits=2))
+    if kind == "index":
+        bad = st.sampled_from((None, None, -1, case.classes))
+        case = replace(case, bad_label=draw(bad))
+        if subject.offers("ignore_index") and draw(st.booleans()):
+            case = replace(case, ignore_index=-100, ignored=draw(st.sampled_from(("some", "all"))))
+    return case
+
+
+def _modes_agree(case: Case, bench: Bench) -> Measurement:
+    call, twin = bench.call(case), bench.of(bench.subject.mode_twin or "")
+    outcome, eager = bench.run(call), twin.run(call)
+    if not isinstance(eager, Returned):
+        if type(outcome) is type(eager):
+            return Measurement()
+        expected = f"like {twin.subject.name}: {describe(eager)}"
+        if isinstance(outcome, Returned):
+            raise Deviation("answer where eager refuses", expected=expected, got=describe(outcome))
+        raise no_answer(outcome, expected=expected)
+    mine = returned(outcome)
+    if case.bad_label is not None:
+        return with_twin(Measurement(), mine, eager)  # what both make of a bad label is LAB-1's subject
+    return agree(mine, eager, bounds_added(bench.expect(call), twin.expect(call)), case.token)
+
+
+def _mode_landmarks(scope: Scope) -> tuple[Case, ...]:
+    """A masked class and a bad label: where modes are known to part."""
+    shape = {"dtype": scope.dtype, "rows": 4, "classes": 7, "regime": "normal"}
+    if "index" in scope.subject.labels:
+        return (Case(**shape, bad_label=-1), Case(**shape, bad_label=7))
+    return (Case(**{**shape, "regime": "masked"}, labels="one-hot"), Case(**shape, labels="soft"))
+
+
+CLAUSES = (
+    Clause(
+        "EQ-1",
+        "class indices and one-hot rows give the same loss and gradient, as accurately as the better form",
+        (_QUESTION, "sum over a one-hot row picks one term"),
+        _has_both_forms,
+        _for_forms,
+        _forms_agree,
+        lambda scope: tuple(
+            Case(dtype=scope.dtype, rows=4, classes=7, regime=regime, seed=seed)
+            for seed, regime in enumerate(("confident", "offset", "normal"))
+        ),
+    ),
+    Clause(
+        "EQ-3",
+        "a compiled mode answers as eager does: same values, same special values, same refusals",
+        ("https://www.tensorflow.org/xla/known_issues", "https://docs.pytorch.org/docs/stable/torch.compiler_faq.html"),
+        _is_a_mode,
+        _for_modes,
+        _modes_agree,
+        _mode_landmarks,
+    ),
+)

@@ -1,0 +1,123 @@
+"""IGN: ignored rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from xentcheck.bench import Bench
+from xentcheck.cases import Case
+from xentcheck.clauses.clause import Clause, takes
+from xentcheck.clauses.value import matches_reference
+from xentcheck.randomness import Array
+from xentcheck.regimes import FINITE_REGIMES
+from xentcheck.strategies import Scope, cases
+from xentcheck.verdict import Deviation, Measurement
+from xentcheck_adapters import Call, Returned, Subject
+
+_TORCH = "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"
+_KERAS = "https://keras.io/api/losses/probabilistic_losses/#sparsecategoricalcrossentropy-class"
+
+
+@st.composite
+def _ignoring(
+    draw: st.DrawFn,
+    scope: Scope,
+    *,
+    reductions: tuple[str, ...] = ("none", "mean", "sum"),
+    ignored: str = "some",
+    poisons: tuple[str | None, ...] = (None,),
+) -> Case:
+    """Cases with an ignore label inside [0, C), just outside it on either side, or far outside."""
+    case = draw(cases(scope, reductions=reductions, regimes=FINITE_REGIMES, options=True, min_rows=2, ignored=ignored))
+    far = (-100, -1, case.classes, 255) if case.label_dtype != "uint8" else (255,)
+    return replace(
+        case,
+        ignore_index=draw(st.one_of(st.sampled_from(far), st.integers(0, min(case.classes, 256) - 1))),
+        poison=draw(st.sampled_from(poisons)),
+    )
+
+
+def _ignored_rows(call: Call) -> Array:
+    return np.asarray(call.labels == call.ignore_index)
+
+
+def _require_zero(answer: Returned, call: Call) -> None:
+    """Ignored rows: gradient exactly zero, and the loss too where it is given per row."""
+    rows = _ignored_rows(call)
+    parts = {"grad_logits": answer.grad_logits, **({"loss": answer.loss} if answer.loss.ndim else {})}
+    for what, array in parts.items():
+        wrong = array[rows].astype(np.float64)
+        wrong = wrong[wrong != 0]
+        if wrong.size:
+            raise Deviation(what, expected="exactly 0 in ignored rows", got=f"{wrong.flat[0]!r}")
+
+
+def _zero_rows(case: Case, bench: Bench) -> Measurement:
+    call = bench.call(case)
+    answer, measurement = bench.conforms(call, case)
+    _require_zero(answer, call)
+    return measurement
+
+
+def _plain(scope: Scope) -> SearchStrategy[Case]:
+    return _ignoring(scope, reductions=("none",))
+
+
+def _reduced(scope: Scope) -> SearchStrategy[Case]:
+    return _ignoring(scope, reductions=("mean",))
+
+
+def _all_ignored(scope: Scope) -> SearchStrategy[Case]:
+    return _ignoring(scope, ignored="all")
+
+
+def _poisoned(scope: Scope) -> SearchStrategy[Case]:
+    return _ignoring(scope, poisons=("nan", "+inf", "-inf"))
+
+
+def _reduces(subject: Subject) -> str | None:
+    if "mean" not in subject.reductions:
+        return "has no argument for reduction"
+    return takes("index", option="ignore_index", inputs="logits")(subject)
+
+
+_IGNORES = takes("index", option="ignore_index", inputs="logits")
+
+CLAUSES = (
+    Clause(
+        "IGN-1",
+        "ignored rows give exactly zero loss and exactly zero gradient, and leave the other rows alone",
+        (_TORCH, _KERAS),
+        _IGNORES,
+        _plain,
+        _zero_rows,
+    ),
+    Clause(
+        "IGN-2",
+        "ignored rows leave the mean's denominator",
+        (_TORCH, _KERAS),
+        _reduces,
+        _reduced,
+        _zero_rows,
+    ),
+    Clause(
+        "IGN-3",
+        "when every row is ignored the sum is zero, the mean is the declared one and all gradients are zero",
+        (_TORCH, _KERAS),
+        _IGNORES,
+        _all_ignored,
+        _zero_rows,
+    ),
+    Clause(
+        "IGN-4",
+        "an ignored row stays without effect when its logits are NaN or infinite",
+        ("A row that does not count cannot change what is returned; 0 · NaN is not 0.",),
+        _IGNORES,
+        _poisoned,
+        _zero_rows,
+    ),
+)

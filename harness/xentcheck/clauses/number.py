@@ -1,0 +1,60 @@
+"""NUM: rows whose logits are NaN or infinite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from xentcheck.bench import Bench
+from xentcheck.cases import Case, Edit
+from xentcheck.clauses.clause import Clause
+from xentcheck.regimes import FINITE_REGIMES
+from xentcheck.strategies import Scope, cases
+from xentcheck.verdict import Deviation, Measurement, conform
+from xentcheck_adapters import Returned, Subject
+
+
+@st.composite
+def _poisoned_row(draw: st.DrawFn, scope: Scope) -> Case:
+    kind = "index" if "index" in scope.subject.labels else "one-hot"
+    case = draw(cases(scope, labels=(kind,), regimes=FINITE_REGIMES, min_rows=2))
+    row, column = draw(st.integers(0, case.rows - 1)), draw(st.integers(0, case.classes - 1))
+    return replace(case, edits=(Edit(row, column, draw(st.sampled_from(("nan", "+inf")))),))
+
+
+def _poisons_only_itself(case: Case, bench: Bench) -> Measurement:
+    """The edited row's loss is not finite; all other rows are what they are without it."""
+    call = bench.call(case)
+    answer, row = bench.answer(call), case.edits[0].row % case.rows
+    if np.isfinite(answer.loss.astype(np.float64)[row]):
+        raise Deviation(
+            "poisoned row", expected=f"loss[{row}] NaN or infinite: its logits are", got=f"loss {answer.loss[row]!r}"
+        )
+    keep = np.arange(case.rows) != row
+    rest = replace(
+        call,
+        logits=call.logits[keep],
+        labels=call.labels[keep],
+        upstream=None if call.upstream is None else call.upstream[keep],
+    )
+    return conform(Returned(answer.loss[keep], answer.grad_logits[keep]), bench.expect(rest), case.token)
+
+
+def _takes_logits(subject: Subject) -> str | None:
+    if subject.inputs != "logits" or "multi-hot" in subject.labels:
+        return "is no softmax cross-entropy of logits"
+    return None
+
+
+CLAUSES = (
+    Clause(
+        "NUM-1",
+        "a NaN or +inf logit makes its own row's loss NaN or infinite and leaves the other rows alone",
+        ("Rows are independent; exp(inf - inf) is undefined.",),
+        _takes_logits,
+        _poisoned_row,
+        _poisons_only_itself,
+    ),
+)

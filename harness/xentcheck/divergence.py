@@ -1,0 +1,162 @@
+"""Known divergences: documented exceptions, kept as TOML beside the adapter they belong to.
+
+    [[divergence]]
+    clause = "SOFT-2"
+    subjects = ["tf.dense.*"]
+    versions = { tensorflow = ">=2.20" }
+    what = ["grad_logits"]                          # which results may deviate; any if absent
+    when = { labels = ["double", "zero"] }          # facts of the case: a value, a list of values, or { min, max }
+    rules = { gradient_rule = "assume_normalised" } # optional: with this claim in the oracle the clause must hold
+    link = "https://…"
+    reason = "…"
+    example = { dtype = "float32", labels = "double", classes = 3 }   # fields of a Case; must still diverge
+
+Strict in both directions: a deviation that no entry predicts fails, and so does an example that no longer deviates.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from xentcheck.cases import Case, case_from_fields
+from xentcheck.verdict import Deviation
+
+
+class LedgerError(ValueError):
+    """A ledger file that cannot be read; names the file, the entry and the cause."""
+
+
+class Divergence(BaseModel):
+    """One entry of a ledger (see the module's text)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clause: str
+    subjects: tuple[str, ...]
+    dtypes: tuple[str, ...] = ()
+    versions: dict[str, str] = {}
+    what: tuple[str, ...] = ()
+    when: dict[str, Any] = {}
+    rules: dict[str, Any] = {}
+    link: str
+    reason: str
+    example: dict[str, Any]
+
+    @field_validator("versions")
+    @classmethod
+    def _specifiers(cls, versions: dict[str, str]) -> dict[str, str]:
+        for package, specifier in versions.items():
+            try:
+                SpecifierSet(specifier)
+            except InvalidSpecifier:
+                raise ValueError(f"version of {package}: got {specifier!r}, expected a specifier like '>=2.20'") from None
+        return versions
+
+    @field_validator("example")
+    @classmethod
+    def _is_a_case(cls, example: dict[str, Any]) -> dict[str, Any]:
+        try:
+            case_from_fields(example)
+        except TypeError as error:
+            raise ValueError(f"example is not a case: {error}") from None
+        return example
+
+    def concerns(self, clause: str, subject: str, dtype: str, versions: Mapping[str, str]) -> bool:
+        """Whether the entry speaks of this clause, subject, dtype and installed version."""
+        return (
+            clause == self.clause
+            and any(fnmatchcase(subject, pattern) for pattern in self.subjects)
+            and (not self.dtypes or dtype in self.dtypes)
+            and all(SpecifierSet(spec).contains(versions.get(p, "0"), prereleases=True) for p, spec in self.versions.items())
+        )
+
+    def predicts(self, case: Case, deviation: Deviation) -> bool:
+        """Whether the entry's predicate covers this deviation of this case."""
+        known = facts(case)
+        return (not self.what or deviation.what in self.what) and all(
+            _meets(known[fact], wanted) for fact, wanted in self.when.items()
+        )
+
+    def example_case(self, dtype: str) -> Case:
+        """The explicit example, in the dtype under test unless it names its own."""
+        return case_from_fields({"dtype": dtype, **self.example})
+
+
+def facts(case: Case) -> dict[str, Any]:
+    """What a predicate may speak of: the case's fields, and what follows from them."""
+    return {
+        **vars(case),
+        "edits": [edit.value for edit in case.edits],
+        "has_upstream": case.upstream != "ones",
+        "bad_label_is": _bad_label_kind(case),
+        "ignore_is": _ignore_kind(case),
+        "has_infinite_logits": case.regime == "masked" or any("inf" in edit.value for edit in case.edits),
+    }
+
+
+def _bad_label_kind(case: Case) -> str:
+    label = case.bad_label
+    if label is None:
+        return "none"
+    if label < 0:
+        return "wraps" if label >= -case.classes else "negative"
+    return "past the end" if label < 2**31 else "beyond int32"
+
+
+def _ignore_kind(case: Case) -> str:
+    if case.ignore_index is None:
+        return "none"
+    return "inside" if 0 <= case.ignore_index < case.classes else "outside"
+
+
+def _meets(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return value is not None and wanted.get("min", value) <= value <= wanted.get("max", value)
+    choices = wanted if isinstance(wanted, list) else [wanted]
+    return any(item in choices for item in value) if isinstance(value, list) else value in choices
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All known divergences."""
+
+    entries: tuple[Divergence, ...]
+
+    def concerning(self, clause: str, subject: str, dtype: str, versions: Mapping[str, str]) -> Sequence[Divergence]:
+        """The entries that speak of a clause and target."""
+        return [entry for entry in self.entries if entry.concerns(clause, subject, dtype, versions)]
+
+
+def load_ledger() -> Ledger:
+    """Read every ledger beside the adapters. Raises LedgerError."""
+    folder = files("xentcheck_adapters")
+    texts = {item.name: item.read_text() for item in folder.iterdir() if item.name.endswith(".toml")}
+    return Ledger(tuple(entry for name in sorted(texts) for entry in parse_ledger(name, texts[name])))
+
+
+def parse_ledger(name: str, text: str) -> tuple[Divergence, ...]:
+    """The entries of one ledger file. Raises LedgerError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise LedgerError(f"{name}: not TOML: {error}") from None
+    entries = []
+    for number, entry in enumerate(document.get("divergence", []), start=1):
+        try:
+            entries.append(Divergence.model_validate(entry))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise LedgerError(f"{name}: divergence {number}: {place}: {first['msg']}") from None
+        unknown = set(entries[-1].when) - set(facts(Case()))
+        if unknown:
+            raise LedgerError(f"{name}: divergence {number}: when: no fact {sorted(unknown)}; facts are {sorted(facts(Case()))}")
+    return tuple(entries)

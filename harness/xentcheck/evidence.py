@@ -1,0 +1,112 @@
+"""Evidence: records and failures as a person needs them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from xentcheck.bench import Bench, Target
+from xentcheck.cases import Case
+from xentcheck.clauses import Clause
+from xentcheck.divergence import Divergence
+from xentcheck.verdict import Deviation, Measurement
+from xentcheck_adapters import Call
+from xentcheck_reports import Bitwise, Failure, Record, Status
+from xentcheck_reports import Divergence as DivergenceRecord
+
+_MOST_SHOWN = 48
+
+
+def record(
+    clause: Clause,
+    target: Target,
+    status: Status,
+    *,
+    measurement: Measurement | None = None,
+    examples: int = 0,
+    reason: str | None = None,
+    failure: Failure | None = None,
+    divergences: Sequence[DivergenceRecord] = (),
+) -> Record:
+    """The record of a clause on a target."""
+    seen = measurement or Measurement()
+    twin = target.subject.form_twin if clause.id == "EQ-1" else target.subject.mode_twin
+    bitwise = [Bitwise(equal=seen.bitwise_equal, of=seen.bitwise_of, against=twin or "its own one-hot form")]
+    return Record(
+        clause=clause.id,
+        title=clause.title,
+        family=clause.family,
+        subject=target.subject.name,
+        framework=target.subject.framework,
+        device=target.device,
+        dtype=target.dtype,
+        status=status,
+        examples=examples,
+        values=seen.values,
+        worst=seen.worst,
+        bitwise=bitwise if seen.bitwise_of else [],
+        reason=reason or seen.remark,
+        failure=failure,
+        divergences=list(divergences),
+    )
+
+
+def failure(clause: Clause, bench: Bench, case: Case, deviation: Deviation) -> Failure:
+    """A failure with its shrunk input, what was allowed, what came, and how to see it again."""
+    target = bench.target
+    command = ["xentcheck", "replay", clause.id, target.subject.name, case.token]
+    if target.device != "cpu":
+        command += ["--device", target.device]
+    return Failure(
+        summary=f"{target.id}: {clause.title}: {deviation.what}: expected {deviation.expected}, got {deviation.got}",
+        case=describe_case(case, bench.call(case)),
+        expected=deviation.expected,
+        got=deviation.got,
+        replay=shlex.join(command),
+        detail=deviation.detail,
+    )
+
+
+def harness_failure(error: Exception, stack: str) -> Failure:
+    """A fault of the harness, or of Hypothesis, told as one."""
+    return Failure(
+        summary=f"the harness failed: {type(error).__name__}: {error}",
+        case="",
+        expected="a verdict",
+        got=f"{type(error).__name__}: {error}",
+        replay="",
+        detail=stack,
+    )
+
+
+def divergence(entry: Divergence, case: Case) -> DivergenceRecord:
+    """A known divergence as records carry it."""
+    example = ", ".join(f"{name}={value!r}" for name, value in entry.example.items())
+    versions = ", ".join(f"{package} {spec}" for package, spec in entry.versions.items())
+    return DivergenceRecord(
+        reason=entry.reason, link=entry.link, example=f"{example}  [{case.token}]", versions=versions or "any"
+    )
+
+
+def describe_case(case: Case, call: Call) -> str:
+    """The input in full where it is small, in outline where it is not; floats print exactly."""
+    shape = f"N={call.logits.shape[0]}, C={call.logits.shape[1]}, {case.dtype}, regime {case.regime}"
+    lines = [f"# {shape}", f"logits = {_shown(call.logits)}", f"labels = {_shown(call.labels)}  # {call.labels.dtype}"]
+    if call.weight is not None:
+        lines.append(f"weight = {_shown(call.weight)}")
+    for name in ("ignore_index", "label_smoothing", "reduction", "layout"):
+        value = getattr(call, name)
+        if value not in (None, 0.0, "contiguous"):
+            lines.append(f"{name} = {value!r}")
+    if call.upstream is not None:
+        lines.append(f"upstream = {_shown(call.upstream)}")
+    return "\n".join(lines)
+
+
+def _shown(array: np.ndarray[Any, Any]) -> str:
+    if array.size <= _MOST_SHOWN:
+        return repr(array.astype(np.float64).tolist() if array.dtype.kind not in "iub" else array.tolist())
+    return f"<{array.dtype} {array.shape}: {array.ravel()[0]!s}, {array.ravel()[1]!s}, … {array.ravel()[-1]!s}>"

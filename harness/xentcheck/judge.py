@@ -1,0 +1,191 @@
+"""The judge: one clause, one target, one record."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, Verbosity, example, given, seed, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+from xentcheck import evidence
+from xentcheck.bench import Bench
+from xentcheck.cases import Case
+from xentcheck.clauses import Clause
+from xentcheck.divergence import Divergence, Ledger
+from xentcheck.levels import Level
+from xentcheck.strategies import Scope
+from xentcheck.verdict import Deviation, Measurement
+from xentcheck_adapters import Unavailable
+from xentcheck_reports import Record, Status
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What is to be judged, how deeply, and where earlier failures are remembered."""
+
+    clause: Clause
+    bench: Bench
+    level: Level
+    ledger: Ledger
+    seed: int
+    memory: Path | None
+
+
+@dataclass
+class _Tally:
+    """What the cases of one assignment have shown so far."""
+
+    measurement: Measurement = field(default_factory=Measurement)
+    examples: int = 0
+    diverged: int = 0
+    failures: dict[Case, Deviation] = field(default_factory=dict)
+    last_failure: Case | None = None
+    shrinking_since: float | None = None
+
+
+def judge(assignment: Assignment) -> Record:
+    """Check a clause on a target and return the record; every kind of trouble becomes a status."""
+    started = time.monotonic()
+    record = _judge(assignment)
+    return record.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+
+
+def _judge(assignment: Assignment) -> Record:
+    clause, bench = assignment.clause, assignment.bench
+    target = bench.target
+    try:
+        opened = bench.pool.open(target.subject, target.device, target.dtype)
+    except Unavailable as error:
+        return evidence.record(clause, target, Status.NOT_RUN, reason=str(error))
+    known = assignment.ledger.concerning(clause.id, target.subject.name, target.dtype, opened.versions)
+    tally = _Tally()
+    try:
+        for entry in known:
+            healed = _healed(assignment, entry)
+            if healed:
+                return healed
+        _draw(assignment, known, tally)
+    except Deviation:
+        pass
+    except Unavailable as error:
+        return evidence.record(clause, target, Status.HARNESS_ERROR, reason=f"the subject could not be reopened: {error}")
+    except Exception as error:  # Hypothesis' own verdicts on the test (flaky, unsatisfiable), or a fault of ours
+        if not tally.failures:
+            failure = evidence.harness_failure(error, traceback.format_exc())
+            return evidence.record(clause, target, Status.HARNESS_ERROR, failure=failure)
+    if tally.last_failure:
+        return _failed(assignment, tally, tally.last_failure)
+    status = Status.KNOWN_DIVERGENCE if known else Status.PASS
+    return evidence.record(
+        clause,
+        target,
+        status,
+        measurement=tally.measurement,
+        examples=tally.examples,
+        divergences=[evidence.divergence(entry, entry.example_case(target.dtype)) for entry in known],
+    )
+
+
+def _draw(assignment: Assignment, known: list[Divergence] | tuple[Divergence, ...], tally: _Tally) -> None:
+    scope = Scope(assignment.bench.subject, assignment.bench.target.dtype, assignment.level)
+
+    def check(case: Case) -> None:
+        _check(assignment, known, tally, case)
+
+    test = given(case=assignment.clause.draw(scope))(check)
+    for case in assignment.clause.always(scope):
+        test = example(case=case)(test)
+    seed(assignment.seed)(_settings(assignment)(test))()
+
+
+def _check(assignment: Assignment, known: list[Divergence] | tuple[Divergence, ...], tally: _Tally, case: Case) -> None:
+    if _out_of_shrinking_time(assignment.level, tally) and case not in tally.failures:
+        return
+    tally.examples += 1
+    try:
+        tally.measurement += assignment.clause.check(case, assignment.bench)
+    except Deviation as deviation:
+        if _is_known(assignment, known, case, deviation):
+            tally.diverged += 1
+            return
+        tally.failures[case] = deviation
+        tally.last_failure = case
+        tally.shrinking_since = tally.shrinking_since or time.monotonic()
+        raise
+
+
+def _out_of_shrinking_time(level: Level, tally: _Tally) -> bool:
+    """A crash costs seconds to reproduce: after a while, only cases that are known to fail are run again."""
+    return tally.shrinking_since is not None and time.monotonic() - tally.shrinking_since > level.shrink_seconds
+
+
+def _is_known(
+    assignment: Assignment, known: list[Divergence] | tuple[Divergence, ...], case: Case, deviation: Deviation
+) -> bool:
+    """Whether an entry predicts the deviation and, if it claims another rule, that rule holds exactly."""
+    for entry in known:
+        if entry.predicts(case, deviation) and _claim_holds(assignment, entry, case):
+            return True
+    return False
+
+
+def _claim_holds(assignment: Assignment, entry: Divergence, case: Case) -> bool:
+    if not entry.rules:
+        return True
+    bench = Bench(**{**vars(assignment.bench), "rules": entry.rules})
+    try:
+        assignment.clause.check(case, bench)
+    except Deviation:
+        return False
+    return True
+
+
+def _healed(assignment: Assignment, entry: Divergence) -> Record | None:
+    """An unexpected pass if the entry's example no longer deviates."""
+    case = entry.example_case(assignment.bench.target.dtype)
+    try:
+        measurement = assignment.clause.check(case, assignment.bench)
+    except Deviation:
+        return None
+    return evidence.record(
+        assignment.clause,
+        assignment.bench.target,
+        Status.UNEXPECTED_PASS,
+        measurement=measurement,
+        reason=f"a known divergence no longer shows; remove it or narrow its versions: {entry.reason}",
+        divergences=[evidence.divergence(entry, case)],
+    )
+
+
+def _failed(assignment: Assignment, tally: _Tally, case: Case) -> Record:
+    deviation = tally.failures[case]
+    return evidence.record(
+        assignment.clause,
+        assignment.bench.target,
+        deviation.status,
+        measurement=deviation.measurement if deviation.measurement.worst else tally.measurement,
+        examples=tally.examples,
+        failure=evidence.failure(assignment.clause, assignment.bench, case, deviation),
+    )
+
+
+def _settings(assignment: Assignment) -> settings:
+    """Everything explicit: Hypothesis' `ci` profile would repeat the same examples every night and remember none."""
+    target = assignment.bench.target
+    memory = assignment.memory
+    # A folder per clause and target: in a shared one a passing subject deletes what another one failed on.
+    database = DirectoryBasedExampleDatabase(memory / assignment.clause.id / target.id) if memory else None
+    return settings(
+        max_examples=assignment.level.examples(target.subject),
+        database=database,
+        phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+        deadline=None,
+        derandomize=False,
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        verbosity=Verbosity.quiet,
+    )

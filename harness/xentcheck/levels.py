@@ -1,0 +1,74 @@
+"""Levels: how much is drawn. Detection grows with examples and sizes; the clauses and the bounds are the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xentcheck_adapters import Subject
+
+_SMALL_CLASSES = tuple(range(2, 13))
+_EDGE_CLASSES = (1, 16, 17, 31, 33, 64, 65, 100, 127, 128, 129, 255, 257, 513, 1000, 1023, 1024, 1025)
+_LONG_CLASSES = (2049, 4095, 4096, 4097)
+_VOCABULARY_CLASSES = (32000, 50257)
+
+
+@dataclass(frozen=True)
+class Level:
+    """examples: per clause, subject and dtype, for subjects of each cost; menu: the shapes drawn for subjects that
+    compile anew for each; cells: the largest N·C; shrink_seconds: how long a failure is shrunk."""
+
+    name: str
+    cheap_examples: int
+    eager_examples: int
+    compiled_examples: int
+    menu: tuple[tuple[int, int], ...]
+    classes: tuple[int, ...]
+    rows: tuple[int, ...]
+    cells: int
+    shrink_seconds: float
+
+    def examples(self, subject: Subject) -> int:
+        """How many cases to draw for a clause."""
+        if subject.retraces:
+            return self.compiled_examples
+        return self.cheap_examples if subject.framework == "numpy" else self.eager_examples
+
+
+LEVELS = {
+    level.name: level
+    for level in (
+        Level(
+            name="quick",
+            cheap_examples=100,
+            eager_examples=12,
+            compiled_examples=8,
+            menu=((4, 7), (2, 130)),
+            classes=_SMALL_CLASSES + _EDGE_CLASSES + _LONG_CLASSES,
+            rows=(1, 2, 3, 4, 5, 8, 33, 257),
+            cells=1 << 14,
+            shrink_seconds=10,
+        ),
+        Level(
+            name="standard",
+            cheap_examples=300,
+            eager_examples=60,
+            compiled_examples=30,
+            menu=((4, 7), (1, 2), (33, 10), (3, 130), (5, 1025), (2, 4097)),
+            classes=_SMALL_CLASSES + _EDGE_CLASSES + _LONG_CLASSES + _VOCABULARY_CLASSES,
+            rows=(1, 2, 3, 4, 5, 8, 16, 17, 33, 64, 257, 1025),
+            cells=1 << 17,
+            shrink_seconds=60,
+        ),
+        Level(
+            name="nightly",
+            cheap_examples=2000,
+            eager_examples=400,
+            compiled_examples=120,
+            menu=((4, 7), (1, 2), (33, 10), (3, 130), (5, 1025), (2, 4097), (257, 100), (2, 50257)),
+            classes=_SMALL_CLASSES + _EDGE_CLASSES + _LONG_CLASSES + _VOCABULARY_CLASSES,
+            rows=(1, 2, 3, 4, 5, 8, 16, 17, 33, 64, 257, 1025, 4097),
+            cells=1 << 19,
+            shrink_seconds=300,
+        ),
+    )
+}

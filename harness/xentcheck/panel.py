@@ -1,0 +1,152 @@
+"""EQ-2: every pair of frameworks on one shared panel of cases.
+
+Each subject answers the panel in its own worker; the answers, a few kilobytes, travel to the controlling process and
+are compared there. So no process ever needs two frameworks, and answers of other devices can be compared as well.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from xentcheck.bench import Bench, Target
+from xentcheck.build import build_call
+from xentcheck.cases import Case
+from xentcheck.clauses import Clause
+from xentcheck.clauses.equivalence import agree, bounds_added, one_hot
+from xentcheck.evidence import failure, record
+from xentcheck.expectation import expect
+from xentcheck.randomness import Array
+from xentcheck.regimes import FINITE_REGIMES
+from xentcheck.verdict import Deviation, Measurement, exceeded
+from xentcheck_adapters import Call, Returned, Subject, Unavailable
+from xentcheck_reports import Bitwise, Failure, Record, Status
+
+_ROWS, _CLASSES = 4, 7
+
+
+def _lacks(subject: Subject) -> str | None:
+    if subject.inputs != "logits" or "multi-hot" in subject.labels:
+        return "is no softmax cross-entropy of logits"
+    return None
+
+
+def panel_cases(dtype: str) -> tuple[Case, ...]:
+    """One case per finite regime, in one shape, with class-index labels and a random upstream gradient."""
+    return tuple(
+        Case(dtype=dtype, rows=_ROWS, classes=_CLASSES, regime=regime, seed=seed, upstream="random")
+        for seed, regime in enumerate(FINITE_REGIMES)
+    )
+
+
+def panel_call(case: Case, subject: Subject) -> Call:
+    """A panel case in the form the subject takes: class indices, or the same labels as one-hot rows."""
+    call = build_call(case)
+    return call if "index" in subject.labels else one_hot(call)
+
+
+def _answers(case: Case, bench: Bench) -> Measurement:
+    bench.answer(panel_call(case, bench.subject))
+    return Measurement()
+
+
+CLAUSE = Clause(
+    "EQ-2",
+    "every pair of frameworks agrees on one shared panel of cases, within the sum of their bounds",
+    ("One function: each pair is compared directly, without the reference.",),
+    _lacks,
+    lambda scope: st.sampled_from(panel_cases(scope.dtype)),
+    _answers,
+)
+
+
+class PanelAnswer(BaseModel):
+    """A subject's answers to the panel, as float64 bytes: per case the losses, then the gradients."""
+
+    subject: str
+    device: str
+    dtype: str
+    data: str
+
+    def arrays(self) -> list[Returned]:
+        """The answers, one per case."""
+        flat = np.frombuffer(base64.b64decode(self.data), np.float64).reshape(-1, _ROWS * (1 + _CLASSES))
+        return [Returned(row[:_ROWS], row[_ROWS:].reshape(_ROWS, _CLASSES)) for row in flat]
+
+
+def answer_panel(bench: Bench) -> PanelAnswer | Record:
+    """The subject's answers to the panel, or the record of why there are none."""
+    target = bench.target
+    parts: list[Array] = []
+    for case in panel_cases(target.dtype):
+        try:
+            answer = bench.answer(panel_call(case, bench.subject))
+        except Unavailable as error:
+            return record(CLAUSE, target, Status.NOT_RUN, reason=str(error))
+        except Deviation as deviation:
+            problem = failure(CLAUSE, bench, case, deviation)
+            return record(CLAUSE, target, deviation.status, failure=problem)
+        parts += [answer.loss.astype(np.float64), answer.grad_logits.astype(np.float64).ravel()]
+    data = base64.b64encode(np.concatenate(parts).tobytes()).decode()
+    return PanelAnswer(subject=target.subject.name, device=target.device, dtype=target.dtype, data=data)
+
+
+@dataclass(frozen=True)
+class _Seat:
+    target: Target
+    answers: list[Returned]
+
+
+def compare_panels(answers: Sequence[PanelAnswer], subject_named: Callable[[str], Subject]) -> list[Record]:
+    """One record per subject, device and dtype: its agreement with every subject of another framework."""
+    seats = [_Seat(Target(subject_named(a.subject), a.device, a.dtype), a.arrays()) for a in answers]
+    return [_compare_with_others(seat, seats) for seat in seats]
+
+
+def _compare_with_others(seat: _Seat, seats: Sequence[_Seat]) -> Record:
+    others = [
+        other
+        for other in seats
+        if other.target.dtype == seat.target.dtype and other.target.subject.framework != seat.target.subject.framework
+    ]
+    total, rates, problem = Measurement(), [], None
+    for other in others:
+        seen, deviation = _compare(seat, other)
+        total += seen
+        rates.append(Bitwise(equal=seen.bitwise_equal, of=seen.bitwise_of, against=other.target.subject.name))
+        if deviation and problem is None:
+            problem = _disagreement(seat, other, deviation)
+    status = Status.FAIL if problem else Status.PASS
+    reason = None if others else "no second framework took part in this run"
+    made = record(CLAUSE, seat.target, status if others else Status.NOT_RUN, measurement=total, reason=reason)
+    return made.model_copy(update={"bitwise": rates, "examples": len(seat.answers), "failure": problem})
+
+
+def _compare(a: _Seat, b: _Seat) -> tuple[Measurement, Deviation | None]:
+    total = Measurement()
+    for case, mine, other in zip(panel_cases(a.target.dtype), a.answers, b.answers, strict=True):
+        expectations = [
+            expect(panel_call(case, seat.target.subject), seat.target.subject, seat.target.dtype) for seat in (a, b)
+        ]
+        try:
+            total += agree(mine, other, bounds_added(*expectations), case.token)
+        except Deviation as deviation:
+            total += deviation.measurement
+    return total, exceeded(total) if total.worst and not total.worst.ratio <= 1 else None
+
+
+def _disagreement(seat: _Seat, other: _Seat, deviation: Deviation) -> Failure:
+    worst = deviation.measurement.worst
+    assert worst is not None
+    return Failure(
+        summary=f"{seat.target.id} and {other.target.id} disagree: {deviation}",
+        case=f"panel case {worst.token}",
+        expected=f"{deviation.expected}, as {other.target.subject.name} answers",
+        got=deviation.got,
+        replay=f"xentcheck replay {CLAUSE.id} {seat.target.subject.name} {worst.token}",
+    )

@@ -1,0 +1,137 @@
+"""A conformance run: what pytest collects, runs and reports when --backend is given."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import xentcheck.suite
+from xentcheck.bench import Bench, Target
+from xentcheck.clauses import CLAUSES, Clause
+from xentcheck.divergence import Ledger, LedgerError, load_ledger
+from xentcheck.levels import LEVELS, Level
+from xentcheck.panel import CLAUSE as PANEL
+from xentcheck.plugin.items import ClauseItem, ContractFile
+from xentcheck.selection import SelectionError, select_subjects, select_targets, split_names
+from xentcheck.workers import WorkerPool
+from xentcheck.workers.pool import state_of
+from xentcheck_adapters import Subject, built_in_subjects
+
+_SUITE = Path(xentcheck.suite.__file__).parent
+CONTRACT = _SUITE / "contract.py"
+ALL_CLAUSES: dict[str, Clause] = {**CLAUSES, PANEL.id: PANEL}
+
+
+@dataclass
+class Conformance:
+    """The state of a run in one process: with pytest-xdist each process has its own, and its own workers."""
+
+    targets: list[Target]
+    level: Level
+    ledger: Ledger
+    seed: int
+    memory: Path | None
+    subjects: dict[str, Subject] = field(default_factory=built_in_subjects)
+    pool: WorkerPool = field(default_factory=WorkerPool)
+
+    @classmethod
+    def install(cls, config: pytest.Config) -> None:
+        """Read the options and register what a conformance run needs. Raises pytest.UsageError for a bad option."""
+        try:
+            run = cls.from_options(config)
+        except (SelectionError, LedgerError) as error:
+            raise pytest.UsageError(str(error)) from None
+        config.pluginmanager.register(run, "xentcheck-conformance")
+        if not any(_inside_suite(argument) for argument in config.args):
+            config.args[:] = [str(_SUITE)]
+        for name in sorted({_mark(c.family) for c in ALL_CLAUSES.values()} | {_mark(t.subject.framework) for t in run.targets}):
+            config.addinivalue_line("markers", f"{name}: conformance clauses or subjects of that name")
+        if not hasattr(config, "workerinput"):
+            from xentcheck.plugin.reporting import Reporting
+
+            config.pluginmanager.register(Reporting.from_options(config, run), "xentcheck-reporting")
+        if config.pluginmanager.hasplugin("xdist"):
+            from xentcheck.plugin import distribution
+
+            config.pluginmanager.register(distribution, "xentcheck-distribution")
+
+    @classmethod
+    def from_options(cls, config: pytest.Config) -> Conformance:
+        """The run that the command line describes."""
+        level = config.getoption("--level")
+        if level not in LEVELS:
+            raise SelectionError(f"unknown level {level!r}; known: {', '.join(LEVELS)}")
+        subjects = select_subjects(split_names(config.getoption("--backend")))
+        devices = split_names(config.getoption("--device")) or ["cpu"]
+        targets = select_targets(subjects, devices, split_names(config.getoption("--dtype")))
+        if not targets:
+            raise SelectionError("no subject has the wanted device and dtype; see `xentcheck list`")
+        run = cls(targets, LEVELS[level], load_ledger(), _seed(config), _memory(config))
+        run.subjects.update({subject.name: subject for subject in subjects})
+        return run
+
+    def bench(self, target: Target) -> Bench:
+        """Where the target is put to the test."""
+        return Bench(target, self.pool, self.subjects)
+
+    def ordered_targets(self) -> list[Target]:
+        """Targets by worker: each framework is loaded once, and its worker is stopped when it is done."""
+        states = {target: state_of(target.subject, target.device, target.dtype) for target in self.targets}
+        first = {state: index for index, state in reversed(list(enumerate(states.values())))}
+        return sorted(self.targets, key=lambda target: first[states[target]])
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """The contract file holds one item per clause and target."""
+        if file_path != CONTRACT:
+            return None
+        contract: ContractFile = ContractFile.from_parent(parent, path=file_path)
+        contract.items = lambda: self._items(contract)
+        return contract
+
+    def _items(self, parent: ContractFile) -> Iterator[ClauseItem]:
+        for target in self.ordered_targets():
+            for clause in ALL_CLAUSES.values():
+                if clause.lacks(target.subject) is None:
+                    name = f"{clause.id} {clause.title} [{target.id}]"
+                    item: ClauseItem = ClauseItem.from_parent(parent, name=name, clause=clause, target=target, run=self)
+                    item.add_marker(_mark(clause.family))
+                    item.add_marker(_mark(target.subject.framework))
+                    yield item
+
+    def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> None:
+        """Stop the workers that the next item has no use for: memory stays bounded by one framework."""
+        if isinstance(nextitem, ClauseItem):
+            target = nextitem.target
+            self.pool.keep_only({state_of(target.subject, target.device, target.dtype)})
+
+    def pytest_unconfigure(self) -> None:
+        """Leave no process behind."""
+        self.pool.close()
+
+
+def _inside_suite(argument: str) -> bool:
+    path = argument.split("::")[0]
+    return path.startswith("xentcheck.suite") or Path(path).resolve().is_relative_to(_SUITE)
+
+
+def _mark(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _seed(config: pytest.Config) -> int:
+    """The seed of the run: given, or drawn once by the controlling process and handed to xdist's workers."""
+    given = config.getoption("--case-seed")
+    if given is None:
+        given = secrets.randbits(31)
+        config.option.case_seed = given  # xdist sends the options to its workers
+    return int(given)
+
+
+def _memory(config: pytest.Config) -> Path | None:
+    """Where Hypothesis keeps what failed: pytest's cache, unless the cache is off."""
+    cache = getattr(config, "cache", None)
+    return Path(cache.mkdir("xentcheck-examples")) if cache else None

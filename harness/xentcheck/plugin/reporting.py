@@ -1,0 +1,154 @@
+"""What the controlling process does with records: write them as they come, then the page and the terminal summary."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from xentcheck import evidence
+from xentcheck.panel import PanelAnswer, compare_panels
+from xentcheck.plugin.conformance import ALL_CLAUSES
+from xentcheck.plugin.items import PANEL_PROPERTY, RECORD_PROPERTY
+from xentcheck.terminal import matrix_lines
+from xentcheck_adapters import Subject
+from xentcheck_reports import (
+    Record,
+    RecordWriter,
+    ReportWriteError,
+    Run,
+    RunHeader,
+    Status,
+    write_report,
+)
+
+if TYPE_CHECKING:
+    from xentcheck.plugin.conformance import Conformance
+
+RECORDS = "records.jsonl"
+
+
+class Reporting:
+    """Collects the records of a run. If the report directory cannot be written the run goes on and says so."""
+
+    def __init__(self, run: Conformance, header: RunHeader, directory: Path) -> None:
+        self._run, self._header, self._directory = run, header, directory
+        self._records: list[Record] = []
+        self._panels: list[PanelAnswer] = []
+        self._problems: list[str] = []
+        self._writer: RecordWriter | None = None
+        self._page: Path | None = None
+
+    @classmethod
+    def from_options(cls, config: pytest.Config, run: Conformance) -> Reporting:
+        """Reporting for a run as the command line describes it."""
+        header = RunHeader(
+            schema_version=1,
+            id=uuid4().hex[:12],
+            started=int(time.time()),
+            level=run.level.name,
+            seed=run.seed,
+            command=shlex.join(["pytest", *config.invocation_params.args]),
+            harness_version=metadata.version("xentcheck"),
+            python=platform.python_version(),
+            platform=platform.platform(),
+            processor=_processor(),
+            versions=_versions([target.subject for target in run.targets]),
+        )
+        return cls(run, header, Path(config.getoption("--report-dir")))
+
+    def pytest_report_header(self) -> str:
+        """What the run is about, above the first test."""
+        subjects = len({target.subject.name for target in self._run.targets})
+        level, seed = self._run.level.name, self._run.seed
+        return f"xentcheck: {subjects} subjects, {len(self._run.targets)} targets, level {level}, --case-seed={seed}"
+
+    def pytest_sessionstart(self) -> None:
+        """Open the record file, and say of every clause that does not apply why it does not."""
+        try:
+            self._writer = RecordWriter(self._directory / RECORDS, self._header)
+        except ReportWriteError as error:
+            self._problems.append(str(error))
+        for target in self._run.targets:
+            for clause in ALL_CLAUSES.values():
+                reason = clause.lacks(target.subject)
+                if reason:
+                    self._add(evidence.record(clause, target, Status.UNSUPPORTED, reason=f"{target.subject.name} {reason}"))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the record that an item attached."""
+        if report.when != "call":
+            return
+        for name, value in report.user_properties:
+            if name == RECORD_PROPERTY:
+                self._add(Record.model_validate_json(str(value)))
+            elif name == PANEL_PROPERTY:
+                self._panels.append(PanelAnswer.model_validate_json(str(value)))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Compare the panels, write the page; also after Ctrl-C, with what there is."""
+        compared = compare_panels(self._panels, self._run.subjects.__getitem__)
+        for record in compared:
+            self._add(record)
+        if any(record.status.is_failure for record in compared) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._writer:
+            self._writer.close()
+            try:
+                self._page = write_report(Run(self._header, tuple(self._records)), self._directory)
+            except ReportWriteError as error:
+                self._problems.append(str(error))
+        if self._problems and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The matrix of subjects and clauses, what failed across frameworks, and where the report is."""
+        terminalreporter.section("xentcheck")
+        for line, markup in matrix_lines(Run(self._header, tuple(self._records))):
+            terminalreporter.write_line(line, **markup)
+        for record in self._records:
+            if record.clause == "EQ-2" and record.failure:
+                terminalreporter.write_line(record.failure.summary, red=True)
+        for problem in self._problems:
+            terminalreporter.write_line(f"xentcheck: {problem}", red=True)
+        if self._page:
+            terminalreporter.write_line(f"report: {self._page}")
+
+    def _add(self, record: Record) -> None:
+        self._records.append(record)
+        if self._writer:
+            try:
+                self._writer.write(record)
+            except ReportWriteError as error:
+                self._problems.append(str(error))
+                self._writer.close()
+                self._writer = None
+
+
+def _versions(subjects: list[Subject]) -> dict[str, dict[str, str]]:
+    """Versions of the distributions that hold the subjects' modules; no framework is imported to read them."""
+    holders = metadata.packages_distributions()
+    found: dict[str, dict[str, str]] = {}
+    for subject in subjects:
+        versions = found.setdefault(subject.framework, {})
+        for module in subject.requires:
+            for distribution in holders.get(module, [])[:1]:
+                versions[module] = metadata.version(distribution)
+    return found
+
+
+def _processor() -> str:
+    """The processor's name: `platform.processor()` is empty on most Linux systems."""
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

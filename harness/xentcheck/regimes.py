@@ -1,0 +1,158 @@
+"""Regimes: distributions of logits, each sensitive to another kind of fault. All values are exact in the dtype.
+
+A regime sees the row's *focus* column (where its outstanding class sits) and its label column; the two are equal in
+half of the rows, so that "confident" and "confidently wrong" rows both occur wherever one of them matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import ml_dtypes
+import numpy as np
+
+from xentcheck.randomness import Array, Bits
+from xentcheck_adapters import dtype_named
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a regime draws into: the stream, the shape, the dtype, and two columns per row."""
+
+    bits: Bits
+    rows: int
+    classes: int
+    dtype: str
+    focus: Array
+    labels: Array
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows, self.classes
+
+    def at(self, columns: Array) -> tuple[Array, Array]:
+        return np.arange(self.rows), columns
+
+
+# Largest gap that exp() of the dtype's working precision still resolves, and the gap at which it is all gone.
+_UNDERFLOW = {"float16": (8, 20), "bfloat16": (80, 110), "float32": (80, 110), "float64": (690, 760)}
+# log2 of the largest offset: beyond it, neighbouring logits of the dtype are whole units apart.
+_OFFSET = {"float16": 9.0, "bfloat16": 9.0, "float32": 16.0, "float64": 40.0}
+# log2 of the smallest scale that float16 resolves; the others go on to 1e-30
+_TINY = {"float16": -20.0, "bfloat16": -100.0, "float32": -100.0, "float64": -100.0}
+
+
+def _integers(f: Frame) -> Array:
+    """Small integers: exactly representable, so a structural fault shows as a gross error."""
+    return f.bits.integers(f.shape, -4, 5).astype(np.float64)
+
+
+def _normal(f: Frame) -> Array:
+    return f.bits.bell(f.shape) * f.bits.uniform((f.rows, 1), 0.5, 5.0)
+
+
+def _wide(f: Frame) -> Array:
+    return f.bits.bell(f.shape) * f.bits.log_uniform((f.rows, 1), 3.5, 8.0)
+
+
+def _near_tie(f: Frame) -> Array:
+    """Values a few units in the last place apart, at any magnitude that training reaches."""
+    base = _rounded(f.bits.bell((f.rows, 1)) * 5.0, f.dtype)
+    info = ml_dtypes.finfo(dtype_named(f.dtype))
+    spacing = np.ldexp(1.0, np.frexp(base)[1] - info.nmant - 1)
+    return base + spacing * f.bits.integers(f.shape, -3, 4)
+
+
+def _confident(f: Frame) -> Array:
+    x = f.bits.bell(f.shape)
+    x[f.at(f.labels)] += f.bits.uniform((f.rows,), 4.0, 45.0)
+    return x
+
+
+def _wrong(f: Frame) -> Array:
+    x = f.bits.bell(f.shape)
+    x[f.at(f.focus)] += f.bits.uniform((f.rows,), 4.0, 120.0)
+    return x
+
+
+def _constant_tail(f: Frame) -> Array:
+    """One maximum and a constant tail: the roundings of a running sum all point the same way."""
+    x = np.repeat(-f.bits.uniform((f.rows, 1), 0.02, 4.0), f.classes, axis=1)
+    x[f.at(f.focus)] = 0.0
+    return x + np.where(f.bits.flip((f.rows, 1)), 0.0, f.bits.bell((f.rows, 1)))
+
+
+def _offset(f: Frame) -> Array:
+    magnitude = f.bits.log_uniform((f.rows, 1), 3.0, _OFFSET[f.dtype])
+    return f.bits.bell(f.shape) * 2.0 + f.bits.sign((f.rows, 1)) * magnitude
+
+
+def _spike(f: Frame) -> Array:
+    x = f.bits.bell(f.shape)
+    x[f.at(f.focus)] += f.bits.uniform((f.rows,), 0.0, 20.0)
+    x[f.at(f.labels)] += f.bits.uniform((f.rows,), 0.0, 20.0)
+    return x
+
+
+def _underflow(f: Frame) -> Array:
+    x = -f.bits.uniform(f.shape, *_UNDERFLOW[f.dtype])
+    x[f.at(f.focus)] = 0.0
+    return x
+
+
+def _tiny(f: Frame) -> Array:
+    return f.bits.bell(f.shape) * f.bits.log_uniform((f.rows, 1), _TINY[f.dtype], -7.0)
+
+
+def _masked(f: Frame) -> Array:
+    """Half of the classes at minus infinity, never the label."""
+    masked = f.bits.flip(f.shape)
+    masked[f.at(f.labels)] = False
+    return np.where(masked, -np.inf, f.bits.bell(f.shape) * 3.0)
+
+
+def _probabilities(f: Frame) -> Array:
+    """Positive rows that sum to one, in quanta of 1/256 so that every dtype holds them exactly; C at most 256."""
+    quanta = np.ones(f.shape)
+    for row in quanta:
+        np.add.at(row, f.bits.integers((256 - f.classes,), 0, f.classes), 1.0)
+    return quanta / 256
+
+
+def _unit_interval(f: Frame) -> Array:
+    """Independent probabilities inside (0, 1)."""
+    return f.bits.integers(f.shape, 1, 256) / 256.0
+
+
+_DRAW: dict[str, Callable[[Frame], Array]] = {
+    "integers": _integers,
+    "normal": _normal,
+    "wide": _wide,
+    "near-tie": _near_tie,
+    "confident": _confident,
+    "wrong": _wrong,
+    "constant-tail": _constant_tail,
+    "offset": _offset,
+    "spike": _spike,
+    "underflow": _underflow,
+    "tiny": _tiny,
+    "masked": _masked,
+    "probabilities": _probabilities,
+    "unit-interval": _unit_interval,
+}
+PROBABILITY_REGIMES = ("probabilities", "unit-interval")
+REGIMES = tuple(name for name in _DRAW if name not in PROBABILITY_REGIMES)
+FINITE_REGIMES = tuple(name for name in REGIMES if name != "masked")
+
+
+def draw_logits(regime: str, frame: Frame) -> Array:
+    """Logits of a regime, (N, C), in the frame's dtype; KeyError for an unknown regime."""
+    return _rounded(_DRAW[regime](frame), frame.dtype).astype(dtype_named(frame.dtype))
+
+
+def _rounded(values: Array, dtype: str) -> Array:
+    """The float64 image of values rounded to the dtype, without overflow."""
+    largest = float(ml_dtypes.finfo(dtype_named(dtype)).max)
+    finite = np.where(np.isfinite(values), np.clip(values, -largest, largest), values)
+    return finite.astype(dtype_named(dtype)).astype(np.float64)

@@ -1,0 +1,89 @@
+"""Which subjects, devices and dtypes a run is about, from what a person typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from importlib.util import find_spec
+
+from xentcheck.bench import Target
+from xentcheck_adapters import FLOAT_DTYPES, Subject, built_in_subjects
+from xentcheck_adapters.numpy_callable import PREFIX, subject_from_spec
+
+DEVICES = ("cpu", "cuda")
+ALL, AUTO = "all", "auto"
+_EXTRAS = {"torch": "torch", "tensorflow": "tensorflow", "keras": "tensorflow", "jax": "jax", "optax": "jax"}
+
+
+class SelectionError(ValueError):
+    """A name nobody knows; the message is one line and lists the known ones."""
+
+
+def split_names(values: Iterable[str]) -> list[str]:
+    """Names from options that may be repeated and comma-separated."""
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+def select_subjects(names: Sequence[str]) -> list[Subject]:
+    """Subjects by name, by a dotted prefix of names, or by `numpy:FILE:FUNCTION`; "all" and "auto" for many.
+
+    Raises SelectionError for an unknown name, and for a subject named explicitly whose framework is not installed.
+    """
+    known = built_in_subjects()
+    chosen: dict[str, Subject] = {}
+    for name in names:
+        matches = _matching(name, known)
+        for subject in matches:
+            if name != ALL and name != AUTO and (missing := missing_modules(subject)):
+                raise SelectionError(f"backend {name!r} needs {', '.join(missing)}: {install_hint(missing)}")
+            chosen[subject.name] = subject
+    return [*(s for s in known.values() if s.name in chosen), *(s for s in chosen.values() if s.name not in known)]
+
+
+def _matching(name: str, known: dict[str, Subject]) -> list[Subject]:
+    if name == ALL:
+        return list(known.values())
+    if name == AUTO:
+        return [subject for subject in known.values() if not missing_modules(subject)]
+    if name.startswith(PREFIX):
+        try:
+            return [subject_from_spec(name)]
+        except ValueError as error:
+            raise SelectionError(str(error)) from None
+    matches = [subject for subject in known.values() if f"{subject.name}.".startswith(f"{name}.")]
+    if not matches:
+        groups = list(dict.fromkeys([ALL, AUTO, *(s.name.split(".")[0] for s in known.values()), *known]))
+        close = get_close_matches(name, groups, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise SelectionError(f"unknown backend {name!r}{hint} Known: {', '.join(groups)}, numpy:FILE:FUNCTION")
+    return matches
+
+
+def select_targets(subjects: Sequence[Subject], devices: Sequence[str], dtypes: Sequence[str]) -> list[Target]:
+    """Every subject on every wanted device and dtype it declares. Empty `dtypes` means all of them."""
+    for dtype in dtypes:
+        if dtype not in FLOAT_DTYPES:
+            raise SelectionError(f"unknown dtype {dtype!r}; known: {', '.join(FLOAT_DTYPES)}")
+    for device in devices:
+        if device not in (*DEVICES, ALL):
+            raise SelectionError(f"unknown device {device!r}; known: {', '.join((*DEVICES, ALL))}")
+    wanted = DEVICES if ALL in devices else tuple(devices)
+    return [
+        Target(subject, device, dtype)
+        for subject in subjects
+        for device in wanted
+        if device in subject.devices
+        for dtype in subject.dtypes
+        if not dtypes or dtype in dtypes
+    ]
+
+
+def missing_modules(subject: Subject) -> list[str]:
+    """Modules a subject needs and this interpreter lacks; nothing is imported to find out."""
+    return [module for module in subject.requires if find_spec(module) is None]
+
+
+def install_hint(missing: Sequence[str]) -> str:
+    """What to type to get the missing modules."""
+    extras = sorted({_EXTRAS.get(module, module) for module in missing})
+    return f"pip install 'xentcheck[{','.join(extras)}]'"

@@ -1,0 +1,194 @@
+"""Verdicts: what a check measured, and what it raises when a subject deviates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import ml_dtypes
+import numpy as np
+
+from xentcheck.expectation import Expectation
+from xentcheck.randomness import Array
+from xentcheck_adapters import (
+    FLOAT_DTYPES,
+    Crashed,
+    OutOfMemory,
+    Outcome,
+    Refused,
+    Returned,
+    TimedOut,
+    dtype_name,
+    dtype_named,
+)
+from xentcheck_reports import Status, Worst
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a check saw: the comparison nearest to its bound, how many values were compared, how many of those
+    compared with a twin were bitwise equal, and a remark for the report."""
+
+    worst: Worst | None = None
+    values: int = 0
+    bitwise_equal: int = 0
+    bitwise_of: int = 0
+    remark: str | None = None
+
+    def __add__(self, other: Measurement) -> Measurement:
+        both = [worst for worst in (self.worst, other.worst) if worst]
+        return Measurement(
+            worst=max(both, key=lambda worst: worst.ratio, default=None),
+            values=self.values + other.values,
+            bitwise_equal=self.bitwise_equal + other.bitwise_equal,
+            bitwise_of=self.bitwise_of + other.bitwise_of,
+            remark=other.remark or self.remark,
+        )
+
+
+class Deviation(Exception):
+    """A subject did not do what the clause says."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        expected: str,
+        got: str,
+        status: Status = Status.FAIL,
+        detail: str | None = None,
+        measurement: Measurement | None = None,
+    ) -> None:
+        super().__init__(f"{what}: expected {expected}, got {got}")
+        self.what, self.expected, self.got = what, expected, got
+        self.status, self.detail = status, detail
+        self.measurement = measurement or Measurement()
+
+
+def returned(outcome: Outcome) -> Returned:
+    """The arrays of an outcome; raises Deviation if the subject did anything else than answer."""
+    if isinstance(outcome, Returned):
+        if outcome.mutated:
+            names = ", ".join(outcome.mutated)
+            raise Deviation("mutated inputs", expected="inputs left as they were", got=f"{names} written to")
+        return outcome
+    raise no_answer(outcome, expected="an answer")
+
+
+def no_answer(outcome: Refused | Crashed | TimedOut | OutOfMemory, *, expected: str) -> Deviation:
+    """The deviation of a subject that did not answer."""
+    if isinstance(outcome, Refused):
+        return Deviation("refusal", expected=expected, got=describe(outcome))
+    status, what, detail = {
+        Crashed: (Status.CRASH, "crash", getattr(outcome, "stack", None)),
+        TimedOut: (Status.TIMEOUT, "timeout", getattr(outcome, "stack", None)),
+        OutOfMemory: (Status.OUT_OF_MEMORY, "out of memory", None),
+    }[type(outcome)]
+    return Deviation(what, expected=expected, got=describe(outcome), status=status, detail=detail)
+
+
+def describe(outcome: Outcome) -> str:
+    """One line about an outcome."""
+    if isinstance(outcome, Refused):
+        return f"{outcome.error}: {outcome.message.strip().splitlines()[0] if outcome.message.strip() else ''}"
+    if isinstance(outcome, Crashed):
+        return f"its process {outcome.cause}"
+    if isinstance(outcome, TimedOut):
+        return f"no answer within {outcome.seconds:g} s"
+    if isinstance(outcome, OutOfMemory):
+        return f"out of memory: {outcome.message}"
+    return f"loss {outcome.loss!s:.200}"
+
+
+def conform(answer: Returned, expectation: Expectation, token: str) -> Measurement:
+    """Compare an answer with its expectation, element by element.
+
+    Raises Deviation if a shape or dtype is wrong or an error exceeds its bound.
+    """
+    measurement = Measurement()
+    for what, expected in expectation.items():
+        got = getattr(answer, what)
+        if got is None:
+            raise Deviation(what, expected=f"an array of shape {expected.value.shape}", got="nothing")
+        _check_form(what, got, expected.value, expectation.dtype)
+        ratio = error_ratio(got, expected.value, expected.bound, expectation.dtype)
+        measurement += Measurement(values=ratio.size)
+        if ratio.size:
+            measurement += Measurement(worst=_worst(what, ratio, got, expected.value, expected.bound, token))
+    if measurement.worst and not measurement.worst.ratio <= 1:
+        raise exceeded(measurement)
+    return measurement
+
+
+def exceeded(measurement: Measurement) -> Deviation:
+    """The deviation of a measurement whose worst error exceeds its bound."""
+    worst = measurement.worst
+    assert worst is not None
+    low, high = worst.expected - worst.bound, worst.expected + worst.bound
+    place = "" if worst.row is None else f"[{worst.row}]" if worst.column is None else f"[{worst.row}, {worst.column}]"
+    interval = f"{worst.expected!r}" if np.isnan(worst.expected) or low == high else f"in [{low:.9g}, {high:.9g}]"
+    return Deviation(
+        worst.what,
+        expected=f"{worst.what}{place} {interval} (reference {worst.expected:.17g})",
+        got=f"{worst.got!r} (error {worst.ratio:.3g} × bound)",
+        measurement=measurement,
+    )
+
+
+def error_ratio(got: Array, expected: Array, bound: Array, dtype: str) -> Array:
+    """|got − expected| / bound per element; inf where one is NaN and the other is not.
+
+    Infinity counts as the first value past the dtype's range (the OpenCL conformance suite's rule), so a true value
+    that rounds to infinity and infinity itself are equals.
+    """
+    limit = first_overflow(dtype)
+    with np.errstate(all="ignore"):
+        mine, true = (np.clip(np.asarray(v).astype(np.float64), -limit, limit) for v in (got, expected))
+        error = np.abs(mine - true)
+        ratio = np.where(error == 0, 0.0, error / bound)
+        mismatch = np.isnan(mine) != np.isnan(true)
+        return np.where(mismatch | (np.isnan(ratio) & ~np.isnan(true)), np.inf, np.where(np.isnan(true), 0.0, ratio))
+
+
+def first_overflow(dtype: str) -> float:
+    """The first value past the finite range of a dtype; the largest float64 stands for float64's own."""
+    info = ml_dtypes.finfo(dtype_named(dtype))
+    if dtype == "float64":
+        return float(info.max)
+    return 2.0 * float(np.ldexp(1.0, int(np.frexp(float(info.max))[1]) - 1))
+
+
+def _check_form(what: str, got: Array, expected: Array, dtype: str) -> None:
+    if got.shape != expected.shape:
+        raise Deviation(f"{what} shape", expected=f"{what} of shape {expected.shape}", got=str(got.shape))
+    name = dtype_name(got.dtype)
+    if name not in FLOAT_DTYPES or _precision(name) < _precision(dtype):
+        raise Deviation(f"{what} dtype", expected=f"{what} in {dtype} or wider", got=name)
+
+
+def _precision(dtype: str) -> int:
+    return int(ml_dtypes.finfo(dtype_named(dtype)).nmant)
+
+
+def _worst(what: str, ratio: Array, got: Array, expected: Array, bound: Array, token: str) -> Worst:
+    index = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    place = [int(i) for i in index]
+    return Worst(
+        ratio=float(ratio[index]),
+        what=what,
+        row=place[0] if place else None,
+        column=place[1] if len(place) > 1 else None,
+        got=float(got[index]),
+        expected=float(expected[index]),
+        bound=float(bound[index]),
+        token=token,
+    )
+
+
+def with_twin(measurement: Measurement, mine: Returned, other: Returned) -> Measurement:
+    """The measurement, with the number of losses and gradients that are bitwise equal to another subject's."""
+    equal = of = 0
+    for a, b in ((mine.loss, other.loss), (mine.grad_logits, other.grad_logits)):
+        same = np.asarray(a).astype(np.float64) == np.asarray(b).astype(np.float64)
+        both_nan = np.isnan(a.astype(np.float64)) & np.isnan(b.astype(np.float64))
+        equal, of = equal + int((same | both_nan).sum()), of + same.size
+    return replace(measurement, bitwise_equal=equal, bitwise_of=of)

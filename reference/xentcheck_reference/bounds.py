@@ -1,0 +1,242 @@
+"""The largest error an honest softmax cross-entropy can make on *this* input: first-order analysis, elementwise.
+
+Units are relative or absolute errors built from the profile's unit roundoffs; there is no rtol or atol anywhere.
+Each line of `_log_sum_terms` and `_loss_terms` is one rounding an implementation performs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .rows import RowStatistics, of_logits_exactly, of_probabilities, row_blocks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .problem import FloatArray, Problem
+    from .profile import Profile
+    from .softmax import Reference
+
+# Error of one exp or log, in unit roundoffs of its dtype. Seen in the libraries under test: exp 1.0 to 3.4, log 1.0 to
+# 3.9, log1p 1.0 to 4.3 (where log1p is used the relative error acts on a value the bound charges in full elsewhere).
+E_EXP = 4.0
+E_LOG = 4.0
+# What first-order analysis drops: products of two roundings, at most a few u of each other for u <= 2^-8.
+SAFETY = 1.02
+U64 = 2.0**-53
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """Largest honest absolute error of each reference value, same shapes.
+
+    0 where the reference is not finite (the subject must return the same infinity, or NaN) and on ignored rows (which
+    must be exactly 0). A gradient with |reference| + bound > `Profile.largest` may honestly be infinite as well.
+    """
+
+    loss: FloatArray
+    grad_logits: FloatArray
+    grad_labels: FloatArray | None
+    loss_may_be_infinite: NDArray[np.bool_]
+    """Shape of the loss: whether the loss, or a sum on the way to it that the subject keeps in its dtype, overflows"""
+
+
+def error_bound(problem: Problem, reference: Reference, profile: Profile) -> Bound:
+    """Bound of a subject with this profile, the oracle's own a-priori error included.
+
+    `reference` comes from `cross_entropy` or `cross_entropy_of_probabilities` of the same problem.
+    """
+    with np.errstate(all="ignore"):
+        roundings = _Roundings(problem, reference.rows, profile)
+        grad_labels = None if reference.grad_labels is None else roundings.grad_labels(reference.grad_labels)
+        loss = roundings.loss(reference.loss)
+        overflow = np.abs(reference.loss) + loss + roundings.intermediate() > profile.largest
+        return Bound(loss, roundings.grad_logits(reference.grad_logits), grad_labels, overflow)
+
+
+def dominant_term(problem: Problem, reference: Reference, profile: Profile, row: int) -> str:
+    """Name and share of the largest term in the bound of one row's loss, e.g. "sum over classes 62 %"."""
+    with np.errstate(all="ignore"):
+        values = _Roundings(problem, reference.rows, profile).loss_terms
+    terms = {name: float(value[row]) for name, value in values.items()}
+    name = max(terms, key=lambda key: terms[key])
+    total = sum(terms.values())
+    return f"{name} {100.0 * terms[name] / total:.0f} %" if 0.0 < total < np.inf else name
+
+
+class _Roundings:
+    """The roundings of one subject on one problem, shared by the bounds of its three results."""
+
+    def __init__(self, problem: Problem, rows: RowStatistics, profile: Profile) -> None:
+        self.problem, self.rows, self.profile = problem, rows, profile
+        classes = problem.logits.shape[1]
+        self.class_sum = profile.class_sum(classes) * profile.u_sum
+        self.mass = rows.magnitude.mass
+        self.probabilities = rows.differences is of_probabilities
+        top = np.log(rows.maximum) if self.probabilities else rows.maximum
+        self.top = np.abs(top)
+        self.offset = profile.u_elementwise * np.abs(top + rows.log_tail) if profile.offset else np.zeros(len(top))
+        # NumPy's pairwise sum: 8 lanes of 16 and 3 levels per 128 terms, then a tree.
+        self.oracle_sum = 19.0 + max(0.0, np.log2(classes / 128.0))
+        self.oracle_argument = np.zeros(len(top)) if rows.differences is of_logits_exactly else rows.argument
+        self.log_sum = sum(self.log_sum_terms.values())
+        self.row_sum = profile.row_sum(int(rows.kept.sum()))
+        self.scale_error = self._scale_error()
+        # A factor of q_j that underflows, before or after the class weight is multiplied in
+        largest_weight = 0.0 if problem.weight is None else np.abs(problem.weight).max()
+        self.option_underflow = profile.eta * (1.0 + largest_weight) * (self.scale_error > 0.0)
+
+    @property
+    def log_sum_terms(self) -> dict[str, FloatArray]:
+        """(N,) absolute errors of log sum exp(x - max): relative errors of the sum, then the log's own."""
+        p, rows = self.profile, self.rows
+        ones = np.ones(len(rows.tail))
+        classes = self.problem.logits.shape[1]
+        terms = {
+            # exp(d (1 + u)) = exp(d) (1 + |d| u), weighted by each class's share of the sum
+            "x - max": p.u_elementwise * rows.argument,
+            "exp": p.u_elementwise * E_EXP * ones,
+            "sum over classes": self.class_sum * ones + classes * p.eta_elementwise / (1.0 + rows.tail),
+            "stored sum": p.u_stored_sum * ones,
+            "log": (E_LOG * p.u_elementwise + p.u_stored_sum) * rows.log_tail,
+        }
+        if self.probabilities:
+            # log p_j errs by (E_LOG + 1) u |log p_j| <= (E_LOG + 1) u (|log max p| + |d_j|), averaged with softmax; the
+            # normalised form divides by sum(p) instead: one sum, its storage, a division. Each is an op of its own, so
+            # it rounds to the dtype whatever the storage level.
+            terms["log p"] = (E_LOG + 1.0) * p.u * (2.0 * self.top + rows.argument) + self.class_sum + 3.0 * p.u
+        return terms
+
+    @property
+    def loss_terms(self) -> dict[str, FloatArray]:
+        """(N,) errors of the row loss sum_j q_j (-d_j + log sum)."""
+        p, rows, u_e = self.profile, self.rows, self.profile.u_elementwise
+        weighted = rows.gap + self.mass * rows.log_tail  # sum_j |q_j| nll_j
+        terms = {name: self.mass * value for name, value in self.log_sum_terms.items()}
+        terms["label gap"] = u_e * rows.gap
+        terms["log-softmax"] = (u_e + p.u_log_softmax) * weighted
+        # weight: one product; smoothing: the two paths' factors and their sum
+        options = (self.problem.weight is not None) + 3.0 * (self.problem.label_smoothing > 0.0)
+        terms["options"] = options * p.u * weighted
+        if rows.target.mixed:
+            terms["sum over labels"] = (2.0 * u_e + p.u_product + self.class_sum) * weighted
+        if self.probabilities:
+            terms["log p"] += (E_LOG + 1.0) * p.u * rows.gap
+        if p.offset:
+            terms["max + log sum"] = self.mass * self.offset
+        terms["output"] = p.u * np.abs(rows.loss)
+        terms["oracle"] = U64 * (self.mass * self.oracle_argument + (2.0 * self.oracle_sum + 16.0) * weighted)
+        return terms
+
+    def loss(self, expected: FloatArray) -> FloatArray:
+        p, rows = self.profile, self.rows
+        row = SAFETY * sum(self.loss_terms.values()) + p.eta * (1.0 + self.mass)
+        row = np.where(rows.kept, row, 0.0)
+        if self.problem.reduction == "none":
+            return _of_finite(row, expected)
+        total = row.sum() + SAFETY * (self.row_sum + self.profile.u) * np.abs(rows.loss).sum()
+        bound = total / abs(rows.denominator) + p.eta
+        if self.problem.reduction == "mean":  # storing the denominator (a sum of weights itself) and dividing by it
+            bound += SAFETY * (2.0 * p.u + self._weight_sum()) * np.abs(expected)
+        return _of_finite(bound, expected)
+
+    def intermediate(self) -> FloatArray:
+        """(N,) or (): magnitude of the sums an honest narrow subject keeps in its dtype on the way to the loss.
+
+        Index labels with smoothing: PyTorch sums w_j nll_j over classes and rows before it multiplies by eps/C. Means:
+        the sum before the division, unless rows accumulate in float32.
+        """
+        p, rows, problem = self.profile, self.rows, self.problem
+        sums = np.zeros(len(rows.loss))
+        if p.narrow and p.storage != "wide" and not problem.soft and problem.label_smoothing:
+            sums = (rows.nll * (1.0 if problem.weight is None else np.abs(problem.weight))).sum(axis=1)
+        if problem.reduction == "none":
+            return sums
+        losses = np.abs(rows.loss).sum() if p.narrow and p.row_sums == "io" else 0.0
+        return np.asarray(max(np.where(rows.kept, sums, 0.0).sum(), losses))
+
+    def grad_logits(self, expected: FloatArray) -> FloatArray:
+        bound = np.zeros(expected.shape)
+        for rows in row_blocks(expected.shape):
+            bound[rows] = self._grad_block(rows, np.abs(expected[rows]))
+        if self.probabilities:
+            bound /= self.problem.logits
+        bound[~self.rows.kept] = 0.0
+        return _of_finite(bound, expected)
+
+    def _grad_block(self, rows: slice, magnitude: FloatArray) -> FloatArray:
+        """scale (S s_j - q_j): softmax error, mass error, scale error, output rounding, underflow."""
+        p, stats = self.profile, self.rows
+        softmax, nll = stats.softmax_and_nll(rows)
+        scale, mass_of_labels = np.abs(stats.scale[rows]), self.mass[rows]
+        if self.problem.gradient_rule == "assume_normalised":
+            mass, mass_error = np.ones(len(scale)), np.zeros(len(scale))
+        else:
+            stored = 0.0 if p.narrow and p.storage == "wide" else p.u
+            mass = np.abs(stats.target.mass[rows])
+            mass_error = (self.class_sum + stored) * mass_of_labels * stats.target.mixed
+        # exp of a log-softmax that errs by `log_softmax_error`, a division, two products. The cap only keeps a class
+        # that underflows (nll > 10^4, softmax 0) from giving 0 * inf.
+        r = self._log_softmax_error(rows, np.minimum(nll, 1e4)) + p.u_elementwise * (E_EXP + 3.0)
+        r = np.expm1(np.minimum(SAFETY * r, 50.0))
+        r *= (scale * (mass + mass_error))[:, None]
+        # Where the scaled labels underflow, all C of them do, and their sum is what the softmax is multiplied by.
+        underflow = self.option_underflow * (1.0 + scale)
+        sum_underflow = underflow * (nll.shape[1] if stats.target.mixed else 1)
+        oracle = 2.0 * U64 * (2.0 * self.oracle_sum + 16.0 + 2.0 * self.oracle_argument[rows])
+        scale_error = self.scale_error * scale + 4.0 * U64 * scale
+        r += (scale * (mass_error + oracle * mass_of_labels) + scale_error * mass_of_labels + sum_underflow)[:, None]
+        r *= softmax
+        stats.magnitude.add_to(r, rows, scale_error)
+        given = float(self.problem.upstream is not None)
+        if self.probabilities:
+            magnitude = magnitude * self.problem.logits[rows]
+        r += (p.u + p.u_elementwise + given * p.u) * magnitude
+        return r + (p.eta * (1.0 + scale * (1.0 + mass_of_labels)) + underflow)[:, None]
+
+    def grad_labels(self, expected: FloatArray) -> FloatArray:
+        """scale (1 - eps) w_j nll_j."""
+        p, rows, problem = self.profile, self.rows, self.problem
+        weight = np.ones(problem.logits.shape[1]) if problem.weight is None else np.abs(problem.weight)
+        factor = (np.abs(rows.scale) * (1.0 - problem.label_smoothing))[:, None] * weight
+        nll = rows.nll
+        error = self._log_softmax_error(slice(None), nll) + (p.u_elementwise + p.u + self.scale_error) * nll
+        oracle = U64 * (self.oracle_argument[:, None] + (2.0 * self.oracle_sum + 16.0) * nll)
+        underflow = p.eta * (1.0 + factor) + self.option_underflow * nll
+        return _of_finite(SAFETY * factor * (error + oracle) + underflow, expected)
+
+    def _log_softmax_error(self, rows: slice, nll: FloatArray) -> FloatArray:
+        """(n, C) absolute error of -log softmax_j: u nll_j for x - max and for storing it, and the log of the sum."""
+        p = self.profile
+        slope = p.u_elementwise + p.u_log_softmax + 2.0 * U64
+        if self.probabilities:
+            slope += (E_LOG + 1.0) * p.u
+        return slope * nll + (self.log_sum + self.offset)[rows, None]
+
+    def _weight_sum(self) -> float:
+        weights = self.problem.reduction == "mean" and self.problem.mean_divides_by == "weights"
+        return self.row_sum if weights and self.problem.weight is not None else 0.0
+
+    def _scale_error(self) -> float:
+        """Relative error of scale * q_j before the cancelling subtraction: it acts on S s_j and on q_j separately.
+
+        Each of these is an op of its own in every framework, so it rounds to the dtype whatever the storage level.
+        """
+        problem, u = self.problem, self.profile.u
+        mean, given = problem.reduction == "mean", problem.upstream is not None
+        roundings = (
+            2.0 * mean  # the denominator, and 1 / denominator
+            + given
+            + (problem.soft and (mean or given))  # q_j * scale is a product only where scale is not 1
+            + (problem.weight is not None)
+            + 3.0 * (problem.label_smoothing > 0.0)  # each path's factor, and their sum
+            + 5.0 * self.probabilities  # division by p, by sum(p), and the sum's storage
+        )
+        return float(roundings * u + self._weight_sum() + self.class_sum * self.probabilities)
+
+
+def _of_finite(bound: FloatArray, expected: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(expected), bound, 0.0)

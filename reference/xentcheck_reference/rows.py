@@ -1,0 +1,176 @@
+"""Row by row: the float64 arithmetic of softmax cross-entropy, in a form in which nothing cancels.
+
+With k one argmax, m = x_k and d_j = x_j - m:
+
+    T = sum_{j != k} exp(d_j)     ell = log1p(T)     -log softmax_j = (-d_j) + ell    (two terms >= 0)
+
+so a loss of 1e-20 is right to its last digits, where log(sum(exp)) rounds 1 + T to 1 and returns 0. For the same
+reason the gradient at k is sum_{j != k} q_j - S T/(1+T) while T < 1: for a one-hot label at the maximum, -T/(1+T).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .problem import FloatArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .targets import Target
+
+# Elements per block: a block's few float64 temporaries then stay in a core's second-level cache.
+BLOCK_ELEMENTS = 1 << 15
+
+Differences = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
+"""(values (n, C), their row maxima (n,), out (n, C)) -> d (n, C), with exp(d) written to out."""
+
+
+def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices that together cover the rows of an (N, C) array, about BLOCK_ELEMENTS elements each."""
+    rows, classes = shape
+    step = max(1, BLOCK_ELEMENTS // classes)
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+
+
+def of_logits(x: FloatArray, maximum: FloatArray, e: FloatArray) -> FloatArray:
+    d = x - maximum[:, None]
+    np.exp(d, out=e)
+    return d
+
+
+def of_logits_exactly(x: FloatArray, maximum: FloatArray, e: FloatArray) -> FloatArray:
+    # TwoDiff (Knuth): x - m = d + low without error, and exp(d + low) = exp(d) (1 + low): low is below an ulp of d.
+    m = maximum[:, None]
+    d = x - m
+    back = d - x
+    low = (x - (d - back)) - (m + back)
+    np.exp(d, out=e)
+    e += np.where(np.isfinite(low), e * low, 0.0)
+    return d
+
+
+def of_probabilities(p: FloatArray, maximum: FloatArray, e: FloatArray) -> FloatArray:
+    # The logits are log p, so exp(d) is the ratio of two probabilities and needs no exp.
+    np.divide(p, maximum[:, None], out=e)
+    return np.log(e)
+
+
+@dataclass(frozen=True, eq=False)
+class RowStatistics:
+    """What the error bound needs to know about every row. Shapes (N,) unless said; natural logarithms."""
+
+    values: FloatArray
+    """(N, C) logits or probabilities, as given"""
+    differences: Differences
+    target: Target
+    magnitude: Target
+    """The same rows with |labels| and |weight|"""
+    kept: NDArray[np.bool_]
+    scale: FloatArray
+    """upstream times d(returned loss)/d(row loss); 0 on ignored rows"""
+    denominator: float
+    """What the mean divides by; 1 for the other reductions"""
+    maximum: FloatArray
+    """m, NaN on rows that have no softmax"""
+    tail: FloatArray
+    """T"""
+    log_tail: FloatArray
+    """ell"""
+    argument: FloatArray
+    """sum_j softmax_j |d_j|"""
+    gap: FloatArray
+    """sum_j |d_j| times the magnitude's q_j"""
+    loss: FloatArray
+    """Row losses before the reduction; exactly 0 on ignored rows"""
+
+    def softmax_and_nll(self, rows: slice) -> tuple[FloatArray, FloatArray]:
+        """(n, C) softmax and -log softmax of a slice of rows."""
+        with np.errstate(all="ignore"):
+            softmax = np.empty(self.values[rows].shape)
+            d = self.differences(self.values[rows], self.maximum[rows], softmax)
+            softmax /= (1.0 + self.tail[rows])[:, None]
+            return softmax, self.log_tail[rows, None] - d
+
+    @cached_property
+    def softmax(self) -> FloatArray:
+        """(N, C)"""
+        return self.softmax_and_nll(slice(None))[0]
+
+    @cached_property
+    def nll(self) -> FloatArray:
+        """(N, C) -log softmax"""
+        return self.softmax_and_nll(slice(None))[1]
+
+
+def evaluate(
+    values: FloatArray,
+    differences: Differences,
+    target: Target,
+    magnitude: Target,
+    kept: NDArray[np.bool_],
+    scale: FloatArray,
+    denominator: float,
+    assume_normalised: bool,
+    nll: FloatArray | None,
+) -> tuple[RowStatistics, FloatArray]:
+    """Statistics and row losses of every row, and the (N, C) gradient scale * (S softmax - q) to the logits.
+
+    `assume_normalised` takes S = 1 in the gradient, whatever the labels sum to. `nll` (N, C) receives -log softmax.
+    """
+    grad, columns = np.empty(values.shape), np.empty((6, len(values)))
+    mass = target.mass
+    with np.errstate(all="ignore"):
+        for rows in row_blocks(values.shape):
+            block = _Block(values[rows], differences, grad[rows])
+            gap = target.gap(rows, block.d)
+            loss = gap + mass[rows] * block.log_tail
+            gap = gap if magnitude is target else magnitude.gap(rows, block.d)
+            columns[:, rows] = block.maximum, block.tail, block.log_tail, block.argument, gap, loss
+            if nll is not None:
+                np.subtract(block.log_tail[:, None], block.d, out=nll[rows])
+            block.finish_gradient(target, rows, None if assume_normalised else mass[rows], scale[rows])
+    columns[5, ~kept] = 0.0
+    grad[~kept] = 0.0
+    return RowStatistics(values, differences, target, magnitude, kept, scale, denominator, *columns), grad
+
+
+class _Block:
+    """A cache-sized run of rows; exp(d) lives in the gradient's memory until finish_gradient turns it into that."""
+
+    def __init__(self, values: FloatArray, differences: Differences, e: FloatArray) -> None:
+        self.index = np.arange(len(values))
+        self.top = values.argmax(axis=1)  # a NaN counts as the maximum, so `maximum` shows every kind of bad row
+        maximum = values[self.index, self.top]
+        self.maximum = np.where(np.isfinite(maximum), maximum, np.nan)
+        self.e = e
+        self.d = differences(values, self.maximum, e)
+        weighted = np.einsum("ij,ij->i", e, self.d)
+        if np.isnan(weighted).any():  # exp(-inf) * -inf
+            weighted = np.where(e == 0.0, 0.0, e * self.d).sum(axis=1)
+        e[self.index, self.top] = 0.0
+        self.tail = e.sum(axis=1) + (self.maximum - self.maximum)  # NaN on bad rows, even where C = 1 leaves no tail
+        self.log_tail = np.log1p(self.tail)
+        self.argument = -weighted / (1.0 + self.tail)
+
+    def finish_gradient(self, target: Target, rows: slice, mass: FloatArray | None, scale: FloatArray) -> None:
+        """scale * (mass softmax - q); a mass of None is taken to be 1 whatever q sums to."""
+        share = 1.0 / (1.0 + self.tail)
+        at_top = target.at(rows, self.top)
+        if mass is None:
+            mass, others = np.ones_like(share), 1.0 - at_top
+        else:
+            others = target.rest(rows, self.top)
+        grad = self.e
+        grad *= (scale * mass * share)[:, None]
+        target.add_to(grad, rows, -scale)
+        top = np.where(self.tail < 1.0, others - mass * (self.tail * share), mass * share - at_top)
+        grad[self.index, self.top] = scale * top
+        bad = np.isnan(self.maximum)
+        if bad.any():
+            grad[bad] = np.nan

@@ -1,0 +1,50 @@
+"""Records of conformance runs, and the pages made from them."""
+
+from xentcheck_reports.files import (
+    RecordFileError,
+    RecordWriter,
+    ReportWriteError,
+    read_records,
+    write_records,
+)
+from xentcheck_reports.matrix import Cell, ClauseHead, Matrix, SubjectRow, summary_matrix
+from xentcheck_reports.page import render_html, write_report
+from xentcheck_reports.records import (
+    SCHEMA_VERSION,
+    Bitwise,
+    Divergence,
+    Failure,
+    Record,
+    RunHeader,
+    Worst,
+)
+from xentcheck_reports.runs import AnyRun, MergedRun, Run, merge
+from xentcheck_reports.status import Status, worst_status
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AnyRun",
+    "Bitwise",
+    "Cell",
+    "ClauseHead",
+    "Divergence",
+    "Failure",
+    "Matrix",
+    "MergedRun",
+    "Record",
+    "RecordFileError",
+    "RecordWriter",
+    "ReportWriteError",
+    "Run",
+    "RunHeader",
+    "Status",
+    "SubjectRow",
+    "Worst",
+    "merge",
+    "read_records",
+    "render_html",
+    "summary_matrix",
+    "worst_status",
+    "write_records",
+    "write_report",
+]

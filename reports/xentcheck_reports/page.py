@@ -1,0 +1,100 @@
+"""One self-contained HTML page from the records of a run: no script, nothing fetched."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from xentcheck_reports import numbers, sections
+from xentcheck_reports.files import write_atomically
+from xentcheck_reports.matrix import Matrix, summary_matrix
+from xentcheck_reports.records import Bitwise, Record, Worst
+from xentcheck_reports.runs import AnyRun
+
+
+def write_report(run: AnyRun, directory: Path | str) -> Path:
+    """Write `report.html` into `directory` and return its path. Raises ReportWriteError."""
+    path = Path(directory) / "report.html"
+    write_atomically(path, render_html(run))
+    return path
+
+
+def render_html(run: AnyRun) -> str:
+    """The page as text; the same records give the same text."""
+    matrix = summary_matrix(run)
+    equalities = sections.equality_rows(run.records)
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            run=run,
+            matrix=matrix,
+            verdict=_verdict(run.records),
+            counts=sections.status_counts(run.records),
+            failures=sections.failure_groups(run.records),
+            divergences=sections.divergence_groups(run.records),
+            absences=sections.absence_groups(run.records),
+            equalities=equalities,
+            equality_dtypes=list(dict.fromkeys(dtype for row in equalities for dtype in row.of_dtype)),
+            anchors=_cell_anchors(matrix),
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("xentcheck_reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": numbers.count_text,
+        "plural": numbers.plural,
+        "ratio": numbers.ratio_text,
+        "utc": numbers.utc_text,
+        "share": _share,
+        "place": _place,
+        "got": _got,
+        "interval": _interval,
+    }
+    return environment
+
+
+def _verdict(records: Sequence[Record]) -> str:
+    failed = [record for record in records if record.status.is_failure]
+    subjects = {record.subject for record in failed}
+    made = sum(record.status.is_judged for record in records)
+    outcome = "no failures"
+    if failed:
+        outcome = f"{numbers.plural(len(failed), 'failure')} on {numbers.plural(len(subjects), 'subject')}"
+    absent = f", {numbers.count_text(len(records) - made)} not made" if made < len(records) else ""
+    return f"{outcome} in {numbers.plural(made, 'check')}{absent}" if made else "nothing was checked"
+
+
+def _cell_anchors(matrix: Matrix) -> dict[tuple[str, str], str]:
+    """Where the evidence of (subject, clause) stands; short, since a page has thousands."""
+    return {
+        (row.subject, clause.id): f"c{down}-{across}"
+        for down, row in enumerate(matrix.rows)
+        for across, clause in enumerate(matrix.clauses)
+    }
+
+
+def _share(bitwise: Bitwise) -> str:
+    return numbers.share_text(bitwise.equal, bitwise.of)
+
+
+def _place(worst: Worst) -> str:
+    """`grad_logits[3, 17]`"""
+    indices = ", ".join(str(index) for index in (worst.row, worst.column) if index is not None)
+    return f"{worst.what}[{indices}]" if indices else worst.what
+
+
+def _got(worst: Worst) -> str:
+    return numbers.value_text(worst.got, worst.expected, worst.bound)
+
+
+def _interval(worst: Worst) -> str:
+    return numbers.interval_text(worst.expected, worst.bound)

@@ -1,0 +1,132 @@
+"""The schema of a record file: one run header, then one record per clause, subject, device and dtype."""
+
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeFloat, NonNegativeInt, model_validator
+
+from xentcheck_reports.status import Status
+
+SCHEMA_VERSION = 1
+
+
+class _Model(BaseModel):
+    # JSON has no infinities: they travel as the strings "Infinity", "-Infinity" and "NaN".
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+def _number_from_text(value: object) -> object:
+    """Undo the string form of non-finite numbers where a plain string would be legal too."""
+    return float(value) if value in ("Infinity", "-Infinity", "NaN") else value
+
+
+RecordKey: TypeAlias = tuple[str, str, str, str]
+"""Clause, subject, device, dtype."""
+
+
+class Worst(_Model):
+    """The comparison with the largest error relative to its bound, on a pass too."""
+
+    ratio: float
+    """|got − expected| / bound; above 1 the clause fails. May be infinite."""
+    what: str
+    """Which result: `loss`, `grad_logits` or `grad_labels`."""
+    row: int | None = None
+    column: int | None = None
+    got: Annotated[float | str, BeforeValidator(_number_from_text)]
+    expected: float
+    bound: float
+    """Largest error that an honest implementation may make at this element, in the units of `expected`."""
+    term: str | None = None
+    """The dominant term of the bound."""
+    token: str
+    """Replays the case."""
+
+
+class Bitwise(_Model):
+    """How many of the compared values were bit for bit equal to another subject's or another form's."""
+
+    equal: NonNegativeInt
+    of: NonNegativeInt
+    against: str
+
+    @model_validator(mode="after")
+    def _equal_are_among_all(self) -> Self:
+        if self.equal > self.of:
+            raise ValueError(f"equal ({self.equal}) exceeds of ({self.of})")
+        return self
+
+
+class Failure(_Model):
+    """A failure as a person needs it: the shrunk input, what was allowed, what came, how to see it again."""
+
+    summary: str
+    case: str
+    expected: str
+    got: str
+    replay: str
+    detail: str | None = None
+
+
+class Divergence(_Model):
+    """A documented exception that the subject still shows."""
+
+    reason: str
+    link: str
+    example: str
+    versions: str
+
+
+class Record(_Model):
+    """The evidence for one clause on one subject, device and dtype.
+
+    Every status but `pass` must say why, by `reason`, `failure` or `divergences`; pydantic.ValidationError otherwise.
+    """
+
+    kind: Literal["result"] = "result"
+    clause: str
+    title: str
+    family: str
+    subject: str
+    framework: str
+    device: str
+    dtype: str
+    status: Status
+    examples: NonNegativeInt = 0
+    values: NonNegativeInt = 0
+    """Elements compared."""
+    worst: Worst | None = None
+    bitwise: list[Bitwise] = []
+    reason: str | None = None
+    failure: Failure | None = None
+    divergences: list[Divergence] = []
+    seconds: NonNegativeFloat = 0.0
+
+    @property
+    def key(self) -> RecordKey:
+        """What one record is about; a later record with the same key supersedes it."""
+        return (self.clause, self.subject, self.device, self.dtype)
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Self:
+        if self.status is not Status.PASS and not (self.reason or self.failure or self.divergences):
+            raise ValueError(f"status {self.status} needs a reason, a failure or a divergence, got none")
+        return self
+
+
+class RunHeader(_Model):
+    """What ran, when and where: the first line of a record file."""
+
+    kind: Literal["run"] = "run"
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    started: int
+    """Seconds since the epoch."""
+    level: str
+    seed: int
+    command: str
+    harness_version: str
+    python: str
+    platform: str
+    processor: str
+    versions: dict[str, dict[str, str]]
+    """framework -> {package: version}"""

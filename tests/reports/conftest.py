@@ -1,0 +1,81 @@
+"""Builders: a record or a run header with every field filled in, of which a test names only what it is about."""
+
+from collections.abc import Callable
+
+import pytest
+
+from xentcheck_reports import Failure, Record, Run, RunHeader, Worst
+
+
+@pytest.fixture
+def record() -> Callable[..., Record]:
+    def build(**fields: object) -> Record:
+        given = {
+            "clause": "IGN-1",
+            "title": "Ignored rows have exactly zero loss",
+            "family": "ignore label",
+            "subject": "numpy.plain",
+            "framework": "numpy",
+            "device": "cpu",
+            "dtype": "float32",
+            "status": "pass",
+            "examples": 40,
+            "values": 4000,
+        } | fields
+        if given["status"] != "pass":
+            given.setdefault("reason", "the test says so")
+        return Record.model_validate(given)
+
+    return build
+
+
+@pytest.fixture
+def header() -> Callable[..., RunHeader]:
+    def build(**fields: object) -> RunHeader:
+        given = {
+            "id": "run-1",
+            "started": 1_700_000_000,
+            "level": "quick",
+            "seed": 7,
+            "command": "pytest --backend=numpy",
+            "harness_version": "0.1.0",
+            "python": "3.11.2",
+            "platform": "Linux",
+            "processor": "a processor",
+            "versions": {"numpy": {"numpy": "2.4.6"}},
+        } | fields
+        return RunHeader.model_validate(given)
+
+    return build
+
+
+@pytest.fixture
+def run(header: Callable[..., RunHeader]) -> Callable[..., Run]:
+    def build(*records: Record, **header_fields: object) -> Run:
+        return Run(header(**header_fields), records)
+
+    return build
+
+
+@pytest.fixture
+def worst() -> Callable[..., Worst]:
+    def build(**fields: object) -> Worst:
+        given = {"ratio": 0.5, "what": "loss", "row": 3, "got": 1.0, "expected": 1.0, "bound": 1e-6, "token": "x1.abc"}
+        return Worst.model_validate(given | fields)
+
+    return build
+
+
+@pytest.fixture
+def failure() -> Callable[..., Failure]:
+    def build(**fields: object) -> Failure:
+        given = {
+            "summary": "the loss of an ignored row is not zero",
+            "case": "logits = [[0.0, 1.0]]\nlabels = [-1]",
+            "expected": "0 exactly",
+            "got": "1.3132617",
+            "replay": "xentcheck replay x1.abc",
+        }
+        return Failure.model_validate(given | fields)
+
+    return build
