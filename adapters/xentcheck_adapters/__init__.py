@@ -6,7 +6,7 @@ This package also runs inside worker interpreters of other environments, so it n
 from xentcheck_adapters.call import REDUCTIONS, Array, Call
 from xentcheck_adapters.dtypes import BFLOAT16, FLOAT_DTYPES, dtype_name, dtype_named
 from xentcheck_adapters.layout import LAYOUTS
-from xentcheck_adapters.outcome import Crashed, OutOfMemory, Outcome, Refused, Returned, TimedOut, Unavailable
+from xentcheck_adapters.outcome import Crashed, Outcome, OutOfMemory, Refused, Returned, TimedOut, Unavailable
 from xentcheck_adapters.registry import adapter_module, built_in_subjects
 from xentcheck_adapters.subject import Precision, Subject
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -28,11 +28,11 @@ class Call:
 
     logits: Array
     labels: Array
-    weight: Optional[Array] = None
-    ignore_index: Optional[int] = None
+    weight: Array | None = None
+    ignore_index: int | None = None
     label_smoothing: float = 0.0
     reduction: str = "none"
-    upstream: Optional[Array] = None
+    upstream: Array | None = None
     want_grad_labels: bool = False
     layout: str = "contiguous"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import numpy as np
 
 from xentcheck_adapters.call import Array
@@ -26,7 +28,7 @@ def _read_only(array: Array) -> Array:
     return copy
 
 
-_MAKERS = {"contiguous": np.array, "transposed": _transposed, "strided": _strided, "read-only": _read_only}
+_MAKERS: dict[str, Callable[[Array], Array]] = {"contiguous": np.array, "transposed": _transposed, "strided": _strided, "read-only": _read_only}
 LAYOUTS = tuple(_MAKERS)
 
 

@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import sys
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import numpy as np
 
@@ -133,7 +133,7 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     accepted = _accepted(function)
 
     def run(call: Call) -> Returned:
-        keywords: dict[str, Optional[Any]] = {
+        keywords: dict[str, Any | None] = {
             "weight": call.weight,
             "label_smoothing": call.label_smoothing,
             "reduction": call.reduction,

@@ -3,8 +3,6 @@ float32 (float64 for float64 inputs); it is judged like every other subject and 
 
 from __future__ import annotations
 
-from typing import Optional
-
 import numpy as np
 
 from xentcheck_adapters.call import Array
@@ -14,11 +12,11 @@ def cross_entropy(
     logits: Array,
     labels: Array,
     *,
-    weight: Optional[Array] = None,
+    weight: Array | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     reduction: str = "mean",
-    grad_output: Optional[Array] = None,
+    grad_output: Array | None = None,
 ) -> tuple[Array, Array]:
     """Loss and its gradient with respect to the logits.
 
@@ -61,6 +59,6 @@ def _targets(labels: Array, rows: int, classes: int, ignore_index: int, wide: ty
     outside = kept & ((labels < 0) | (labels >= classes))
     if outside.any():
         raise IndexError(f"labels must be in [0, {classes}) or {ignore_index}, got {labels[outside][0]}")
-    target = np.zeros((rows, classes), wide)
+    target: Array = np.zeros((rows, classes), wide)
     target[kept, labels[kept]] = 1
     return target, kept

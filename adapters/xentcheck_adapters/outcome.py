@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import Union
 
 from xentcheck_adapters.call import Array
 
@@ -14,7 +14,7 @@ class Returned:
 
     loss: Array
     grad_logits: Array
-    grad_labels: Optional[Array] = None
+    grad_labels: Array | None = None
     mutated: tuple[str, ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from typing import Iterable, List, Tuple
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from xentcheck_adapters.dtypes import dtype_name, dtype_named
 _ALIGNMENT = 64
 _SMALLEST = 1 << 20
 
-ArrayMeta = Tuple[str, List[int], int]  # dtype name, shape, byte offset
+ArrayMeta = tuple[str, list[int], int]  # dtype name, shape, byte offset
 
 
 def create_slab_descriptor() -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Mapping, Optional
 
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 
@@ -61,12 +61,12 @@ class Subject:
     label_dtypes: tuple[str, ...] = ("int64",)
     dtypes: tuple[str, ...] = FLOAT_DTYPES
     devices: tuple[str, ...] = ("cpu",)
-    form_twin: Optional[str] = None
-    mode_twin: Optional[str] = None
+    form_twin: str | None = None
+    mode_twin: str | None = None
     mean_divides_by: Mapping[str, str] = field(default_factory=dict)
     empty_mean: float = float("nan")
     zero_times_inf: str = "nan"
-    loss_dtype: Optional[str] = None
+    loss_dtype: str | None = None
     retraces: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     dtype_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

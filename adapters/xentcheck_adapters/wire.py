@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from xentcheck_adapters.call import Array, Call
-from xentcheck_adapters.outcome import Crashed, OutOfMemory, Outcome, Refused, Returned, TimedOut
+from xentcheck_adapters.outcome import Crashed, Outcome, OutOfMemory, Refused, Returned, TimedOut
 from xentcheck_adapters.slab import Slab
 
 _CALL_ARRAYS = ("logits", "labels", "weight", "upstream")
@@ -47,7 +47,8 @@ def pack_call(slab: Slab, call: Call) -> Header:
 
 def unpack_call(slab: Slab, header: Header) -> Call:
     """The call a header describes; its arrays are read-only views of the slab."""
-    return Call(**_unpack(slab, header["arrays"]), **{name: header[name] for name in _CALL_SCALARS})
+    fields: dict[str, Any] = {**_unpack(slab, header["arrays"]), **{name: header[name] for name in _CALL_SCALARS}}
+    return Call(**fields)
 
 
 def pack_outcome(slab: Slab, outcome: Outcome) -> Header:

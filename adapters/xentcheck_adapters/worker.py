@@ -18,7 +18,7 @@ from typing import Callable
 
 from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.layout import with_layout
-from xentcheck_adapters.outcome import OutOfMemory, Outcome, Refused, Returned, Unavailable
+from xentcheck_adapters.outcome import Outcome, OutOfMemory, Refused, Returned, Unavailable
 from xentcheck_adapters.slab import Slab
 from xentcheck_adapters.wire import Header, decode, encode, pack_outcome, unpack_call
 

@@ -54,13 +54,13 @@ def _columns(case: Case, bits: Bits) -> tuple[Array, Array]:
     """The outstanding class of each row, and its label: the same in half of the rows."""
     shape, last = (case.rows,), case.classes - 1
     edges = np.array([edge for edge in _BLOCK_EDGES if edge <= last] or [0])
-    focus = {
+    draw: dict[str, Callable[[], Array]] = {
         "anywhere": lambda: bits.integers(shape, 0, case.classes),
         "first": lambda: np.zeros(shape, np.int64),
         "last": lambda: np.full(shape, last),
         "edge": lambda: edges[bits.integers(shape, 0, len(edges))] - bits.flip(shape),
-    }[case.focus]()
-    focus = np.maximum(focus, 0)
+    }
+    focus = np.maximum(draw[case.focus](), 0)
     return focus, np.where(bits.flip(shape), focus, bits.integers(shape, 0, case.classes))
 
 

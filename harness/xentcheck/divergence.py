@@ -57,7 +57,9 @@ class Divergence(BaseModel):
             try:
                 SpecifierSet(specifier)
             except InvalidSpecifier:
-                raise ValueError(f"version of {package}: got {specifier!r}, expected a specifier like '>=2.20'") from None
+                raise ValueError(
+                    f"version of {package}: got {specifier!r}, expected a specifier like '>=2.20'"
+                ) from None
         return versions
 
     @field_validator("example")
@@ -75,7 +77,9 @@ class Divergence(BaseModel):
             clause == self.clause
             and any(fnmatchcase(subject, pattern) for pattern in self.subjects)
             and (not self.dtypes or dtype in self.dtypes)
-            and all(SpecifierSet(spec).contains(versions.get(p, "0"), prereleases=True) for p, spec in self.versions.items())
+            and all(
+                SpecifierSet(spec).contains(versions.get(p, "0"), prereleases=True) for p, spec in self.versions.items()
+            )
         )
 
     def predicts(self, case: Case, deviation: Deviation) -> bool:
@@ -158,5 +162,7 @@ def parse_ledger(name: str, text: str) -> tuple[Divergence, ...]:
             raise LedgerError(f"{name}: divergence {number}: {place}: {first['msg']}") from None
         unknown = set(entries[-1].when) - set(facts(Case()))
         if unknown:
-            raise LedgerError(f"{name}: divergence {number}: when: no fact {sorted(unknown)}; facts are {sorted(facts(Case()))}")
+            raise LedgerError(
+                f"{name}: divergence {number}: when: no fact {sorted(unknown)}; facts are {sorted(facts(Case()))}"
+            )
     return tuple(entries)

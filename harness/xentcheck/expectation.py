@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
-import xentcheck_reference as reference
 
+import xentcheck_reference as reference
 from xentcheck.randomness import Array
 from xentcheck_adapters import Call, Precision, Subject
 
@@ -23,42 +23,39 @@ class Expected:
 
 @dataclass(frozen=True)
 class Expectation:
-    """Loss and gradients of a call, as expected of one subject."""
+    """What is expected of an outcome's arrays, by name: "loss", "grad_logits", "grad_labels"."""
 
     dtype: str
-    loss: Expected
-    grad_logits: Expected | None
-    grad_labels: Expected | None = None
-
-    def items(self) -> Iterator[tuple[str, Expected]]:
-        """Names of an outcome's arrays with what is expected of them."""
-        yield "loss", self.loss
-        for name in ("grad_logits", "grad_labels"):
-            expected = getattr(self, name)
-            if expected is not None:
-                yield name, expected
+    parts: Mapping[str, Expected]
 
 
 def expect(call: Call, subject: Subject, dtype: str, rules: Mapping[str, Any] | None = None) -> Expectation:
     """The expectation of a call. `rules` overrides the subject's declared choices (a known divergence's claim)."""
     profile = _profile(subject.precision[dtype], dtype, call.layout)
-    if "multi-hot" in subject.labels:
-        binary = _binary_problem(call)
-        of_probabilities = subject.inputs == "probabilities"
-        evaluate = reference.binary_cross_entropy_of_probabilities if of_probabilities else reference.binary_cross_entropy
-        answer = evaluate(binary)
-        bound = reference.binary_error_bound(binary, answer, profile)
+    answer, bound = (_binary if "multi-hot" in subject.labels else _softmax)(call, subject, profile, rules or {})
+    names = ("loss", "grad_logits", *(("grad_labels",) if call.want_grad_labels else ()))
+    return Expectation(dtype, {name: Expected(getattr(answer, name), getattr(bound, name)) for name in names})
+
+
+_Answer = tuple[reference.Reference | reference.BinaryReference, reference.Bound]
+
+
+def _softmax(call: Call, subject: Subject, profile: reference.Profile, rules: Mapping[str, Any]) -> _Answer:
+    problem = _problem(call, subject, rules)
+    if subject.inputs == "probabilities":
+        answer = reference.cross_entropy_of_probabilities(problem)
     else:
-        problem = _problem(call, subject, rules or {})
-        if subject.inputs == "probabilities":
-            answer = reference.cross_entropy_of_probabilities(problem)
-        else:
-            answer = reference.cross_entropy(problem, exact_arguments=dtype == "float64")
-        bound = reference.error_bound(problem, answer, profile)
-    grad_labels = Expected(answer.grad_labels, bound.grad_labels) if call.want_grad_labels else None
-    return Expectation(
-        dtype, Expected(answer.loss, bound.loss), Expected(answer.grad_logits, bound.grad_logits), grad_labels
-    )
+        answer = reference.cross_entropy(problem, exact_arguments=profile.dtype == "float64")
+    return answer, reference.error_bound(problem, answer, profile)
+
+
+def _binary(call: Call, subject: Subject, profile: reference.Profile, _: Mapping[str, Any]) -> _Answer:
+    problem = _binary_problem(call)
+    if subject.inputs == "probabilities":
+        answer = reference.binary_cross_entropy_of_probabilities(problem)
+    else:
+        answer = reference.binary_cross_entropy(problem)
+    return answer, reference.binary_error_bound(problem, answer, profile)
 
 
 def _problem(call: Call, subject: Subject, rules: Mapping[str, Any]) -> reference.Problem:
@@ -75,7 +72,7 @@ def _problem(call: Call, subject: Subject, rules: Mapping[str, Any]) -> referenc
         weight=None if call.weight is None else _wide(call.weight),
         ignore_index=call.ignore_index,
         label_smoothing=call.label_smoothing,
-        reduction=call.reduction,
+        reduction=cast(Literal["none", "sum", "mean"], call.reduction),
         upstream=None if call.upstream is None else _wide(call.upstream),
         **options,
     )
@@ -86,16 +83,17 @@ def _binary_problem(call: Call) -> reference.BinaryProblem:
         logits=_wide(call.logits),
         labels=_wide(call.labels),
         label_smoothing=call.label_smoothing,
-        reduction=call.reduction,
+        reduction=cast(Literal["none", "sum", "mean"], call.reduction),
         upstream=None if call.upstream is None else _wide(call.upstream),
     )
 
 
 def _profile(precision: Precision, dtype: str, layout: str) -> reference.Profile:
-    sums = precision.sums if precision.sums == "pairwise" else (precision.sums, precision.width)
+    sums: Any = precision.sums if precision.sums == "pairwise" else (precision.sums, precision.width)
     if layout == "transposed":
         sums = ("lane", 1)  # along a strided axis NumPy adds one element after another, and so may anybody
-    return reference.Profile(dtype, storage=precision.storage, sum_model=sums, offset=precision.offset)
+    storage = cast(Literal["wide", "stored", "uniform"], precision.storage)
+    return reference.Profile(dtype, storage=storage, sum_model=sums, offset=precision.offset)
 
 
 def _wide(array: Array) -> Array:

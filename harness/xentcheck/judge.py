@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,7 +72,9 @@ def _judge(assignment: Assignment) -> Record:
     except Deviation:
         pass
     except Unavailable as error:
-        return evidence.record(clause, target, Status.HARNESS_ERROR, reason=f"the subject could not be reopened: {error}")
+        return evidence.record(
+            clause, target, Status.HARNESS_ERROR, reason=f"the subject could not be reopened: {error}"
+        )
     except Exception as error:  # Hypothesis' own verdicts on the test (flaky, unsatisfiable), or a fault of ours
         if not tally.failures:
             failure = evidence.harness_failure(error, traceback.format_exc())
@@ -89,7 +92,7 @@ def _judge(assignment: Assignment) -> Record:
     )
 
 
-def _draw(assignment: Assignment, known: list[Divergence] | tuple[Divergence, ...], tally: _Tally) -> None:
+def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) -> None:
     scope = Scope(assignment.bench.subject, assignment.bench.target.dtype, assignment.level)
 
     def check(case: Case) -> None:
@@ -101,7 +104,7 @@ def _draw(assignment: Assignment, known: list[Divergence] | tuple[Divergence, ..
     seed(assignment.seed)(_settings(assignment)(test))()
 
 
-def _check(assignment: Assignment, known: list[Divergence] | tuple[Divergence, ...], tally: _Tally, case: Case) -> None:
+def _check(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, case: Case) -> None:
     if _out_of_shrinking_time(assignment.level, tally) and case not in tally.failures:
         return
     tally.examples += 1
@@ -122,14 +125,9 @@ def _out_of_shrinking_time(level: Level, tally: _Tally) -> bool:
     return tally.shrinking_since is not None and time.monotonic() - tally.shrinking_since > level.shrink_seconds
 
 
-def _is_known(
-    assignment: Assignment, known: list[Divergence] | tuple[Divergence, ...], case: Case, deviation: Deviation
-) -> bool:
+def _is_known(assignment: Assignment, known: Sequence[Divergence], case: Case, deviation: Deviation) -> bool:
     """Whether an entry predicts the deviation and, if it claims another rule, that rule holds exactly."""
-    for entry in known:
-        if entry.predicts(case, deviation) and _claim_holds(assignment, entry, case):
-            return True
-    return False
+    return any(entry.predicts(case, deviation) and _claim_holds(assignment, entry, case) for entry in known)
 
 
 def _claim_holds(assignment: Assignment, entry: Divergence, case: Case) -> bool:

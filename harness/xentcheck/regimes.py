@@ -61,7 +61,7 @@ def _near_tie(f: Frame) -> Array:
     base = _rounded(f.bits.bell((f.rows, 1)) * 5.0, f.dtype)
     info = ml_dtypes.finfo(dtype_named(f.dtype))
     spacing = np.ldexp(1.0, np.frexp(base)[1] - info.nmant - 1)
-    return base + spacing * f.bits.integers(f.shape, -3, 4)
+    return np.asarray(base + spacing * f.bits.integers(f.shape, -3, 4))
 
 
 def _confident(f: Frame) -> Array:
@@ -85,7 +85,7 @@ def _constant_tail(f: Frame) -> Array:
 
 def _offset(f: Frame) -> Array:
     magnitude = f.bits.log_uniform((f.rows, 1), 3.0, _OFFSET[f.dtype])
-    return f.bits.bell(f.shape) * 2.0 + f.bits.sign((f.rows, 1)) * magnitude
+    return np.asarray(f.bits.bell(f.shape) * 2.0 + f.bits.sign((f.rows, 1)) * magnitude)
 
 
 def _spike(f: Frame) -> Array:

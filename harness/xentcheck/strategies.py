@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
@@ -14,6 +14,8 @@ from xentcheck.cases import Case, Edit
 from xentcheck.levels import Level
 from xentcheck.regimes import REGIMES
 from xentcheck_adapters import LAYOUTS, Subject
+
+T = TypeVar("T")
 
 _SEEDS = st.integers(0, 2**32 - 1)
 _FOCUS = ("anywhere", "first", "last", "edge")
@@ -32,6 +34,7 @@ class Scope:
 @st.composite
 def cases(
     draw: st.DrawFn,
+    /,
     scope: Scope,
     *,
     labels: Sequence[str] = ("index",),
@@ -47,7 +50,11 @@ def cases(
     **fixed: Any,
 ) -> Case:
     """Cases for a subject: labels, regimes, reductions, edits to choose from, and whether its options are used."""
-    subject, pick = scope.subject, lambda values: draw(st.sampled_from(values))
+    subject = scope.subject
+
+    def pick(values: Sequence[T]) -> T:
+        return draw(st.sampled_from(values))
+
     rows, classes = draw(_shapes(scope.level, subject.retraces, min_rows, min_classes))
     values: dict[str, Any] = {
         "dtype": scope.dtype,
@@ -82,4 +89,3 @@ def _shapes(draw: st.DrawFn, level: Level, retraces: bool, min_rows: int, min_cl
     most = max(min_rows, level.cells // classes)
     rows = draw(st.one_of(st.integers(min_rows, max(5, min_rows)), st.sampled_from(level.rows)))
     return max(min_rows, min(rows, most)), classes
-

@@ -12,8 +12,8 @@ from xentcheck.randomness import Array
 from xentcheck_adapters import (
     FLOAT_DTYPES,
     Crashed,
-    OutOfMemory,
     Outcome,
+    OutOfMemory,
     Refused,
     Returned,
     TimedOut,
@@ -105,7 +105,7 @@ def conform(answer: Returned, expectation: Expectation, token: str) -> Measureme
     Raises Deviation if a shape or dtype is wrong or an error exceeds its bound.
     """
     measurement = Measurement()
-    for what, expected in expectation.items():
+    for what, expected in expectation.parts.items():
         got = getattr(answer, what)
         if got is None:
             raise Deviation(what, expected=f"an array of shape {expected.value.shape}", got="nothing")

@@ -23,11 +23,11 @@ _QUESTION = "https://stackoverflow.com/questions/37312421/"
 
 def agree(mine: Returned, other: Returned, expectation: Expectation, token: str) -> Measurement:
     """Compare two subjects' answers directly: they may be as far apart as the expectation's bounds allow."""
-    values = {name: getattr(other, name).astype(np.float64) for name, _ in expectation.items()}
-    between = replace(
-        expectation, **{name: Expected(values[name], expected.bound) for name, expected in expectation.items()}
-    )
-    return with_twin(conform(mine, between, token), mine, other)
+    parts = {
+        name: Expected(getattr(other, name).astype(np.float64), expected.bound)
+        for name, expected in expectation.parts.items()
+    }
+    return with_twin(conform(mine, Expectation(expectation.dtype, parts), token), mine, other)
 
 
 def bounds_added(a: Expectation, b: Expectation) -> Expectation:
@@ -41,9 +41,12 @@ def better_bound_twice(a: Expectation, b: Expectation) -> Expectation:
 
 
 def _combined(a: Expectation, b: Expectation, combine: Callable[[Array, Array], Array]) -> Expectation:
-    parts = dict(b.items())
-    both = {name: Expected(e.value, combine(e.bound, parts[name].bound)) for name, e in a.items() if name in parts}
-    return replace(a, **both)
+    both = {
+        name: Expected(mine.value, combine(mine.bound, b.parts[name].bound))
+        for name, mine in a.parts.items()
+        if name in b.parts
+    }
+    return Expectation(a.dtype, both)
 
 
 def _has_both_forms(subject: Subject) -> str | None:
@@ -109,10 +112,10 @@ def _modes_agree(case: Case, bench: Bench) -> Measurement:
 
 def _mode_landmarks(scope: Scope) -> tuple[Case, ...]:
     """A masked class and a bad label: where modes are known to part."""
-    shape = {"dtype": scope.dtype, "rows": 4, "classes": 7, "regime": "normal"}
+    plain = Case(dtype=scope.dtype, rows=4, classes=7, regime="normal")
     if "index" in scope.subject.labels:
-        return (Case(**shape, bad_label=-1), Case(**shape, bad_label=7))
-    return (Case(**{**shape, "regime": "masked"}, labels="one-hot"), Case(**shape, labels="soft"))
+        return (replace(plain, bad_label=-1), replace(plain, bad_label=7))
+    return (replace(plain, regime="masked", labels="one-hot"), replace(plain, labels="soft"))
 
 
 CLAUSES = (

@@ -25,8 +25,12 @@ _KERAS_BINARY = "https://keras.io/api/losses/probabilistic_losses/#binarycrossen
 
 def _malformed(kinds: tuple[str, ...]) -> Callable[[Scope], SearchStrategy[Case]]:
     def draw(scope: Scope) -> SearchStrategy[Case]:
-        plain = cases(scope, regimes=("integers",), layouts=("contiguous",), upstreams=("ones",), min_rows=2, min_classes=2)
-        return st.builds(lambda case, kind: replace(case, malformed=kind), plain, st.sampled_from(kinds_for(scope, kinds)))
+        plain = cases(
+            scope, regimes=("integers",), layouts=("contiguous",), upstreams=("ones",), min_rows=2, min_classes=2
+        )
+        return st.builds(
+            lambda case, kind: replace(case, malformed=kind), plain, st.sampled_from(kinds_for(scope, kinds))
+        )
 
     return draw
 
@@ -63,11 +67,12 @@ def _binary(case: Case, bench: Bench) -> Measurement:
     call = bench.call(case)
     answer, measurement = bench.conforms(call, case)
     as_softmax = replace(bench.subject, labels=("dense",), precision=bench.subject.precision)
-    softmax = np.atleast_1d(expect(call, as_softmax, case.dtype).loss.value)
+    softmax = np.atleast_1d(expect(call, as_softmax, case.dtype).parts["loss"].value)
     sigmoid = np.atleast_1d(answer.loss.astype(np.float64))
     apart = float(np.max(np.abs(softmax - sigmoid), initial=0.0))
-    return measurement + Measurement(remark=f"softmax cross-entropy of the same multi-hot rows is up to {apart:.3g} away")
-
+    return measurement + Measurement(
+        remark=f"softmax cross-entropy of the same multi-hot rows is up to {apart:.3g} away"
+    )
 
 
 _SPARSE = takes("index", inputs="logits")

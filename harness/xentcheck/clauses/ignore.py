@@ -11,7 +11,6 @@ from hypothesis.strategies import SearchStrategy
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, takes
-from xentcheck.clauses.value import matches_reference
 from xentcheck.randomness import Array
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases

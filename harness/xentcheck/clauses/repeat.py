@@ -39,7 +39,9 @@ def _same_bits(a: Array, b: Array) -> bool:
 
 
 def _takes_logits(subject: Subject) -> str | None:
-    return None if subject.inputs == "logits" else "takes probabilities: the reversed call of a pair would be another one"
+    return (
+        None if subject.inputs == "logits" else "takes probabilities: the reversed call of a pair would be another one"
+    )
 
 
 CLAUSES = (

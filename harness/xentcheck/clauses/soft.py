@@ -45,8 +45,10 @@ def _label_gradient(case: Case, bench: Bench) -> Measurement:
     # The gradient to the logits of rows that sum to anything is SOFT-2's subject.
     expectation = bench.expect(call)
     answer = bench.answer(call)
-    judged = replace(expectation, grad_logits=None) if case.labels not in DISTRIBUTIONS else expectation
-    return conform(answer, judged, case.token)
+    if case.labels not in DISTRIBUTIONS:
+        parts = {name: part for name, part in expectation.parts.items() if name != "grad_logits"}
+        expectation = replace(expectation, parts=parts)
+    return conform(answer, expectation, case.token)
 
 
 _DENSE = takes("dense", inputs="logits")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis.strategies import SearchStrategy
 
 from xentcheck.bench import Bench
@@ -30,12 +32,10 @@ def _landmarks(scope: Scope) -> tuple[Case, ...]:
     """Rows that every run looks at: one class, the largest quick class count, a label far ahead and far behind."""
     if scope.subject.retraces:
         return ()
-    make = {"dtype": scope.dtype, "upstream": "random"}
-    sizes = (Case(rows=3, classes=1, **make), Case(rows=2, classes=4097, regime="normal", focus="last", **make))
-    return sizes + tuple(
-        Case(rows=5, classes=17, regime=regime, seed=seed, **make)
-        for seed, regime in enumerate(("confident", "wrong", "offset", "masked"))
-    )
+    plain = Case(dtype=scope.dtype, rows=5, classes=17, upstream="random")
+    sizes = (replace(plain, classes=1), replace(plain, rows=2, classes=4097, regime="normal", focus="last"))
+    regimes = ("confident", "wrong", "offset", "masked")
+    return sizes + tuple(replace(plain, regime=regime, seed=seed) for seed, regime in enumerate(regimes))
 
 
 def _reduced(scope: Scope) -> SearchStrategy[Case]:

@@ -11,10 +11,9 @@ import pytest
 
 import xentcheck.suite
 from xentcheck.bench import Bench, Target
-from xentcheck.clauses import CLAUSES, Clause
+from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Ledger, LedgerError, load_ledger
 from xentcheck.levels import LEVELS, Level
-from xentcheck.panel import CLAUSE as PANEL
 from xentcheck.plugin.items import ClauseItem, ContractFile
 from xentcheck.selection import SelectionError, select_subjects, select_targets, split_names
 from xentcheck.workers import WorkerPool
@@ -22,8 +21,7 @@ from xentcheck.workers.pool import state_of
 from xentcheck_adapters import Subject, built_in_subjects
 
 _SUITE = Path(xentcheck.suite.__file__).parent
-CONTRACT = _SUITE / "contract.py"
-ALL_CLAUSES: dict[str, Clause] = {**CLAUSES, PANEL.id: PANEL}
+_CONTRACT_FILE = _SUITE / "contract.py"
 
 
 @dataclass
@@ -48,7 +46,9 @@ class Conformance:
         config.pluginmanager.register(run, "xentcheck-conformance")
         if not any(_inside_suite(argument) for argument in config.args):
             config.args[:] = [str(_SUITE)]
-        for name in sorted({_mark(c.family) for c in ALL_CLAUSES.values()} | {_mark(t.subject.framework) for t in run.targets}):
+        for name in sorted(
+            {_mark(c.family) for c in CONTRACT.values()} | {_mark(t.subject.framework) for t in run.targets}
+        ):
             config.addinivalue_line("markers", f"{name}: conformance clauses or subjects of that name")
         if not hasattr(config, "workerinput"):
             from xentcheck.plugin.reporting import Reporting
@@ -86,7 +86,7 @@ class Conformance:
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """The contract file holds one item per clause and target."""
-        if file_path != CONTRACT:
+        if file_path != _CONTRACT_FILE:
             return None
         contract: ContractFile = ContractFile.from_parent(parent, path=file_path)
         contract.items = lambda: self._items(contract)
@@ -94,7 +94,7 @@ class Conformance:
 
     def _items(self, parent: ContractFile) -> Iterator[ClauseItem]:
         for target in self.ordered_targets():
-            for clause in ALL_CLAUSES.values():
+            for clause in CONTRACT.values():
                 if clause.lacks(target.subject) is None:
                     name = f"{clause.id} {clause.title} [{target.id}]"
                     item: ClauseItem = ClauseItem.from_parent(parent, name=name, clause=clause, target=target, run=self)

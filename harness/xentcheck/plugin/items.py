@@ -13,7 +13,8 @@ from xentcheck.clauses import Clause
 from xentcheck.judge import Assignment, judge
 from xentcheck.panel import CLAUSE as PANEL
 from xentcheck.panel import PanelAnswer, answer_panel
-from xentcheck_reports import Failure, Record, Status
+from xentcheck.text import describe_failure
+from xentcheck_reports import Record, Status
 
 if TYPE_CHECKING:
     from xentcheck.plugin.conformance import Conformance
@@ -80,13 +81,3 @@ class ClauseItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where the item is, for pytest's headings."""
         return self.path, None, self.name
-
-
-def describe_failure(failure: Failure) -> str:
-    """A failure as text."""
-    parts = [failure.summary, "", failure.case, "", f"expected  {failure.expected}", f"got       {failure.got}"]
-    if failure.detail:
-        parts += ["", failure.detail]
-    if failure.replay:
-        parts += ["", f"replay    {failure.replay}"]
-    return "\n".join(parts)

@@ -14,12 +14,13 @@ from uuid import uuid4
 import pytest
 
 from xentcheck import evidence
+from xentcheck.contract import CONTRACT
 from xentcheck.panel import PanelAnswer, compare_panels
-from xentcheck.plugin.conformance import ALL_CLAUSES
 from xentcheck.plugin.items import PANEL_PROPERTY, RECORD_PROPERTY
 from xentcheck.terminal import matrix_lines
 from xentcheck_adapters import Subject
 from xentcheck_reports import (
+    SCHEMA_VERSION,
     Record,
     RecordWriter,
     ReportWriteError,
@@ -50,7 +51,7 @@ class Reporting:
     def from_options(cls, config: pytest.Config, run: Conformance) -> Reporting:
         """Reporting for a run as the command line describes it."""
         header = RunHeader(
-            schema_version=1,
+            schema_version=SCHEMA_VERSION,
             id=uuid4().hex[:12],
             started=int(time.time()),
             level=run.level.name,
@@ -77,10 +78,12 @@ class Reporting:
         except ReportWriteError as error:
             self._problems.append(str(error))
         for target in self._run.targets:
-            for clause in ALL_CLAUSES.values():
+            for clause in CONTRACT.values():
                 reason = clause.lacks(target.subject)
                 if reason:
-                    self._add(evidence.record(clause, target, Status.UNSUPPORTED, reason=f"{target.subject.name} {reason}"))
+                    self._add(
+                        evidence.record(clause, target, Status.UNSUPPORTED, reason=f"{target.subject.name} {reason}")
+                    )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the record that an item attached."""

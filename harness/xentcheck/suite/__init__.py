@@ -1,1 +1,1 @@
-"""The conformance suite. `pytest --backend=NAME` collects it from anywhere, as does `pytest --pyargs xentcheck.suite`."""
+"""The conformance suite, collected by `pytest --backend=NAME` and `pytest --pyargs xentcheck.suite --backend=NAME`."""

@@ -1,1 +1,1 @@
-"""pytest collects this file as the contract: one item per clause, subject, device and dtype (see `xentcheck.plugin`)."""
+"""pytest collects this file as the contract: one item per clause, subject, device and dtype."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from xentcheck.workers.process import Limits, WorkerDied, WorkerHung, WorkerProcess, WorkerTooBig
-from xentcheck_adapters import Call, Crashed, OutOfMemory, Outcome, Subject, TimedOut, Unavailable
+from xentcheck_adapters import Call, Crashed, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
 from xentcheck_adapters.wire import Header, pack_call, unpack_outcome
 
 StateKey = tuple[str, tuple[tuple[str, str], ...]]
@@ -68,7 +68,9 @@ class WorkerPool:
             answer = slot.process.receive(self._limits.open_seconds)
         except (WorkerDied, WorkerHung, WorkerTooBig) as error:
             self._forget(slot)
-            raise Unavailable(f"its worker ended while loading: {error}\n{getattr(error, 'stack', '')}".strip()) from None
+            raise Unavailable(
+                f"its worker ended while loading: {error}\n{getattr(error, 'stack', '')}".strip()
+            ) from None
         if "unavailable" in answer:
             raise Unavailable(answer["unavailable"])
         opened = Opened(answer["versions"], frozenset(answer["options"]))

@@ -6,6 +6,7 @@ aborted worker or is several times slower per call.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -105,7 +106,7 @@ class WorkerProcess:
             raise self._death() from None
 
     def receive(self, seconds: float) -> Header:
-        """The answer to the request sent last. Raises WorkerDied, WorkerHung or WorkerTooBig; the worker is gone then."""
+        """The answer to the last request. Raises WorkerDied, WorkerHung or WorkerTooBig; the worker is gone then."""
         deadline = time.monotonic() + seconds
         try:
             while not self._pipe.poll(min(_WATCH_INTERVAL, max(0.0, deadline - time.monotonic()))):
@@ -142,10 +143,8 @@ class WorkerProcess:
     def _abort(self) -> str:
         """Stop a hung process by SIGABRT, which makes faulthandler print every thread's stack first."""
         self._process.send_signal(signal.SIGABRT)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            pass
         self.close()
         return self._stack()
 

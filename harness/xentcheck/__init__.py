@@ -1,0 +1,1 @@
+"""xentcheck: conformance and differential tests for softmax cross-entropy."""

@@ -1,0 +1,134 @@
+"""The command line: list subjects, replay a case, merge records into a page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from xentcheck.bench import Bench, Target
+from xentcheck.cases import case_from_token
+from xentcheck.contract import CONTRACT
+from xentcheck.evidence import describe_case, failure
+from xentcheck.selection import DEVICES, SelectionError, install_hint, missing_modules, select_subjects, split_names
+from xentcheck.text import describe_failure
+from xentcheck.verdict import Deviation
+from xentcheck.workers import WorkerPool
+from xentcheck_adapters import Subject, Unavailable, built_in_subjects
+from xentcheck_reports import RecordFileError, ReportWriteError, merge, read_records, write_report
+
+_NOT_CONFORMING, _USAGE = 1, 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="xentcheck")
+def main() -> None:
+    """Is this softmax cross-entropy right, on this device and dtype? To judge subjects: pytest --backend=NAMES"""
+
+
+@main.command(name="list")
+@click.option("--backend", multiple=True, default=("all",), help="Names as pytest --backend takes them.")
+@click.option("--device", multiple=True, default=DEVICES, type=click.Choice(DEVICES), help="Only these devices.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array of jobs: a framework on a device each.")
+def list_subjects(backend: tuple[str, ...], device: tuple[str, ...], as_json: bool) -> None:
+    """Show the known subjects, what they call, where they can run, and what is missing here."""
+    subjects = _selected(backend)
+    if as_json:
+        click.echo(json.dumps(_jobs(subjects, device)))
+        return
+    width = max(len(subject.name) for subject in subjects)
+    for subject in subjects:
+        missing = missing_modules(subject)
+        state = f"not installed: {install_hint(missing)}" if missing else "installed"
+        click.echo(f"{subject.name:{width}}  {'/'.join(subject.devices):8}  {state:12}  {subject.api} ({subject.mode})")
+
+
+def _jobs(subjects: list[Subject], devices: tuple[str, ...]) -> list[dict[str, str]]:
+    """A job per group of subjects that share a framework, and device: what a CI matrix needs."""
+    groups: dict[tuple[str, str], dict[str, str]] = {}
+    for subject in subjects:
+        for device in subject.devices:
+            if device in devices:
+                group = (
+                    ".".join(subject.name.split(".")[:2])
+                    if subject.name.startswith("keras.")
+                    else subject.name.split(".")[0]
+                )
+                extra = {"numpy": "", "torch": "torch", "tensorflow": "tensorflow", "jax": "jax"}.get(
+                    subject.framework, "all"
+                )
+                groups[group, device] = {"backend": group, "device": device, "extra": extra}
+    return list(groups.values())
+
+
+@main.command()
+@click.argument("clause")
+@click.argument("subject")
+@click.argument("token")
+@click.option("--device", default="cpu", type=click.Choice(DEVICES), show_default=True)
+def replay(clause: str, subject: str, token: str, device: str) -> None:
+    """Check one case of CLAUSE on SUBJECT again; TOKEN is what a failure printed. Exits with 1 if it still fails."""
+    if clause not in CONTRACT:
+        raise click.UsageError(f"unknown clause {clause!r}; known: {', '.join(CONTRACT)}")
+    try:
+        case = case_from_token(token)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    (chosen,) = _selected((subject,), exactly_one=True)
+    with WorkerPool() as pool:
+        bench = Bench(Target(chosen, device, case.dtype), pool, {**built_in_subjects(), chosen.name: chosen})
+        click.echo(describe_case(case, bench.call(case)))
+        try:
+            seen = CONTRACT[clause].check(case, bench)
+        except Deviation as deviation:
+            click.echo("\n" + describe_failure(failure(CONTRACT[clause], bench, case, deviation)))
+            sys.exit(_NOT_CONFORMING)
+        except Unavailable as error:
+            raise click.ClickException(str(error)) from None
+    click.echo(f"\n{clause} holds" + (f": worst error is {seen.worst.ratio:.3g} of its bound" if seen.worst else ""))
+
+
+def _selected(names: tuple[str, ...], exactly_one: bool = False) -> list[Subject]:
+    try:
+        subjects = select_subjects(split_names(names))
+    except SelectionError as error:
+        raise click.UsageError(str(error)) from None
+    if exactly_one and len(subjects) != 1:
+        raise click.UsageError(f"name one subject, got {', '.join(s.name for s in subjects)}")
+    return subjects
+
+
+@main.group()
+def report() -> None:
+    """Pages from record files."""
+
+
+@report.command(name="merge")
+@click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", default=Path("xentcheck-report"), type=click.Path(path_type=Path), show_default=True)
+def merge_records(records: tuple[Path, ...], output: Path) -> None:
+    """Merge RECORDS (files, or folders that hold records.jsonl somewhere below) into one report.html.
+
+    A file that cannot be read is named and left out; the exit status is 1 then.
+    """
+    runs, unreadable = [], 0
+    for path in _record_files(records):
+        try:
+            runs.append(read_records(path))
+        except RecordFileError as error:
+            click.echo(f"left out: {error}", err=True)
+            unreadable += 1
+    if not runs:
+        raise click.ClickException("no record file could be read")
+    try:
+        page = write_report(merge(runs), output)
+    except ReportWriteError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"report: {page} ({len(runs)} runs)")
+    sys.exit(_NOT_CONFORMING if unreadable else 0)
+
+
+def _record_files(paths: tuple[Path, ...]) -> list[Path]:
+    return [file for path in paths for file in (sorted(path.rglob("records.jsonl")) if path.is_dir() else [path])]
