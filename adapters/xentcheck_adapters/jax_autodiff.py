@@ -14,7 +14,7 @@ ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 # float64 is a property of the process: without it JAX turns float64 into float32 and int64 into int32.
 DTYPE_ENVIRONMENT = {"float64": {"JAX_ENABLE_X64": "1"}}
 
-Step = Callable[[Any, Any, Any, bool], Any]
+Step = Callable[..., Any]
 
 
 def open_device(name: str) -> Any:

@@ -30,13 +30,19 @@ _FORM_TWIN = {"scce": "cce", "cce": "scce"}
 _REDUCTION = {"none": None, "sum": "sum", "mean": "sum_over_batch_size"}
 
 
-def _precision(backend: str, loss: str) -> dict[str, Precision]:
+def _precision(backend: str, loss: str, from_logits: bool) -> dict[str, Precision]:
     if backend == "torch":
-        return {dtype: Precision("stored", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES}
+        # As F.cross_entropy, which Keras calls or rebuilds from log_softmax. The binary loss is formed as
+        # (1 - y) x - log sigmoid(x), two numbers of the size of |x|.
+        return {
+            dtype: Precision("stored", "lane", 4 if dtype == "float64" else 8, offset=loss == "bce")
+            for dtype in FLOAT_DTYPES
+        }
     if backend == "jax":
         return {dtype: Precision("uniform", "pairwise") for dtype in FLOAT_DTYPES}
-    # tf.nn upcasts (see tensorflow_nn.py), but Keras smooths labels and reduces in the loss dtype.
-    return {dtype: Precision("uniform", "block", 1024) for dtype in FLOAT_DTYPES}
+    # tf.nn's softmax losses compute float16 in float32, and bfloat16 in the dense form only; all else is one op a step.
+    wide = {"scce": ("float16",), "cce": ("float16", "bfloat16"), "bce": ()}[loss] if from_logits else ()
+    return {dtype: Precision("wide" if dtype in wide else "uniform", "block", 1024) for dtype in FLOAT_DTYPES}
 
 
 def _subject(backend: str, loss: str, suffix: str) -> Subject:
@@ -49,7 +55,7 @@ def _subject(backend: str, loss: str, suffix: str) -> Subject:
         requires=("keras", _BACKENDS[backend]),
         labels=(_LABELS[loss],),
         inputs="probabilities" if suffix else "logits",
-        precision=_precision(backend, loss),
+        precision=_precision(backend, loss, from_logits=not suffix),
         options=frozenset({_OPTION[loss]}),
         reductions=REDUCTIONS,
         label_dtypes=("int64", "int32"),

@@ -10,7 +10,7 @@ from xentcheck_adapters.call import Array
 
 
 def _transposed(array: Array) -> Array:
-    return np.asfortranarray(array)
+    return np.array(array, order="F")
 
 
 def _strided(array: Array) -> Array:
@@ -28,7 +28,12 @@ def _read_only(array: Array) -> Array:
     return copy
 
 
-_MAKERS: dict[str, Callable[[Array], Array]] = {"contiguous": np.array, "transposed": _transposed, "strided": _strided, "read-only": _read_only}
+_MAKERS: dict[str, Callable[[Array], Array]] = {
+    "contiguous": np.array,
+    "transposed": _transposed,
+    "strided": _strided,
+    "read-only": _read_only,
+}
 LAYOUTS = tuple(_MAKERS)
 
 

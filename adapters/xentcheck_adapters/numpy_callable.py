@@ -18,6 +18,7 @@ from typing import Any, Callable
 import numpy as np
 
 from xentcheck_adapters.call import REDUCTIONS, Array, Call
+from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.subject import Precision, Subject
 
@@ -50,12 +51,7 @@ SUBJECTS = (
     _subject(
         BUILT_IN,
         "xentcheck_adapters.numpy_cross_entropy.cross_entropy",
-        {
-            "float16": Precision("wide", "pairwise"),
-            "bfloat16": Precision("wide", "pairwise"),
-            "float32": Precision("wide", "pairwise"),
-            "float64": Precision("wide", "pairwise"),
-        },
+        {dtype: Precision("wide", "pairwise", row_sums="wide") for dtype in FLOAT_DTYPES},
         "zero",
     ),
 )

@@ -15,6 +15,7 @@ class Precision:
     storage  "wide": intermediates wider than the dtype, one rounding out; "stored": arithmetic is wide but the
              denominator and log-softmax are stored in the dtype; "uniform": every operation rounds to the dtype
     sums     how the denominator is summed: "pairwise", "block" (runs of `width`), "lane" (`width` running sums)
+    row_sums a 16-bit reduction over the rows accumulates in float32 ("wide") or in the dtype ("io")
     offset   the loss is formed as log-sum-exp minus logit, so it loses digits where |log-sum-exp| is large
     """
 
@@ -22,6 +23,7 @@ class Precision:
     sums: str = "lane"
     width: int = 8
     offset: bool = False
+    row_sums: str = "io"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,8 @@ class Subject:
     empty_mean       the mean over no rows at all: NaN or 0
     zero_times_inf   per-row loss where a soft label of 0 meets a logit of -inf: "zero", "nan", or "any" (undeclared)
     loss_dtype       dtype of the returned loss if it differs from the logits' dtype
-    retraces         a new shape or option costs a compilation, so few shapes are drawn
+    retraces         a new shape or option costs a compilation, so few of them are drawn
+    slow_traces      that compilation takes seconds
     environment      variables of the worker's process; subjects with equal environments share one worker
     dtype_environment  further variables needed for one dtype only
     """
@@ -68,6 +71,7 @@ class Subject:
     zero_times_inf: str = "nan"
     loss_dtype: str | None = None
     retraces: bool = False
+    slow_traces: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     dtype_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 

@@ -15,7 +15,7 @@ ENVIRONMENT = {
     "TF_NUM_INTEROP_THREADS": "1",
 }
 
-Step = Callable[[Any, Any, Any, bool], Any]
+Step = Callable[..., Any]
 
 
 def open_device(name: str) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 from xentcheck_adapters import tensorflow_autodiff
 from xentcheck_adapters.call import Call
+from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.subject import Precision, Subject
 
@@ -16,17 +17,15 @@ _API = {
 _OTHER_FORM = {"sparse": "dense", "dense": "sparse"}
 _MODES = ("eager", "function", "xla")
 
-_WIDE = Precision("wide", "block", 1024)
-_PRECISION = {
-    # nn_ops.py casts float16 to float32 before either kernel; bfloat16 only before the dense one.
-    "sparse": {
-        "float16": _WIDE,
-        "bfloat16": Precision("uniform", "block", 1024),
-        "float32": _WIDE,
-        "float64": _WIDE,
-    },
-    "dense": {"float16": _WIDE, "bfloat16": _WIDE, "float32": _WIDE, "float64": _WIDE},
-}
+
+def _precision(form: str, mode: str) -> dict[str, Precision]:
+    # nn_ops.py casts float16 to float32 before either kernel; bfloat16 only before the dense one. Eigen sums in blocks
+    # of 1024; XLA fuses exp into one running sum of SIMD lanes.
+    sums, width = ("lane", 8) if mode == "xla" else ("block", 1024)
+    return {
+        dtype: Precision("uniform" if (form, dtype) == ("sparse", "bfloat16") else "wide", sums, width)
+        for dtype in FLOAT_DTYPES
+    }
 
 
 def _subject(form: str, mode: str) -> Subject:
@@ -38,7 +37,7 @@ def _subject(form: str, mode: str) -> Subject:
         mode=mode,
         requires=("tensorflow",),
         labels=("dense" if form == "dense" else "index",),
-        precision=_PRECISION[form],
+        precision=_precision(form, mode),
         options=frozenset({"grad_labels"} if form == "dense" else ()),
         label_dtypes=("int64", "int32"),
         devices=("cpu", "cuda"),

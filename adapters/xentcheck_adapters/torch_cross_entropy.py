@@ -12,6 +12,20 @@ from xentcheck_adapters.subject import Precision, Subject
 
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "grad_labels")
 
+# SoftMaxKernel.cpp accumulates in SIMD lanes of float (double) and stores log-softmax in the logits' dtype. Inductor
+# forms the loss in float32 throughout, but its backward graph too reads a log-softmax stored in the dtype.
+_PRECISION = {dtype: Precision("stored", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES}
+_ENVIRONMENT = {
+    # A parallel kernel that meets a bad label kills its process, a serial one raises. Which of the two inductor makes
+    # depends on the first shape it saw, in this run or in its cache on disk; so make all of them parallel.
+    "OMP_NUM_THREADS": "2",
+    "TORCHINDUCTOR_CPP_DYNAMIC_THREADS": "1",
+    # Waiting threads sleep: where other workers hold the cores, a spinning one costs 30 ms a call.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # Compile in the worker's own process: a pool of compilers costs its start and would outlive a crash.
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+}
+
 
 def _subject(mode: str, **details: Any) -> Subject:
     return Subject(
@@ -26,27 +40,15 @@ def _subject(mode: str, **details: Any) -> Subject:
         reductions=REDUCTIONS,
         devices=("cpu", "cuda"),
         mean_divides_by={"index": "weights", "dense": "rows"},
-        # Two threads: a compiled kernel that meets a bad label only kills the process where it is parallel.
-        environment={"OMP_NUM_THREADS": "2"},
+        precision=_PRECISION,
+        environment=_ENVIRONMENT,
         **details,
     )
 
 
 SUBJECTS = (
-    _subject(
-        "eager",
-        label_dtypes=("int64", "uint8"),
-        # SoftMaxKernel.cpp accumulates in SIMD lanes of float (double) and stores log-softmax in the logits' dtype.
-        precision={dtype: Precision("stored", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES},
-    ),
-    _subject(
-        "compile",
-        label_dtypes=("int64", "int32"),
-        # Inductor computes float16 and bfloat16 in float32 from the load to the store.
-        precision={dtype: Precision("wide", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES},
-        mode_twin="torch.eager",
-        retraces=True,
-    ),
+    _subject("eager", label_dtypes=("int64", "uint8")),
+    _subject("compile", label_dtypes=("int64", "int32"), mode_twin="torch.eager", retraces=True),
 )
 
 

@@ -1,7 +1,8 @@
 """Known divergences: documented exceptions, kept as TOML beside the adapter they belong to.
 
     [[divergence]]
-    clause = "SOFT-2"
+    clause = "SOFT-2"                               # where the example must show it
+    also = ["DET-*"]                                # other clauses it may show in
     subjects = ["tf.dense.*"]
     versions = { tensorflow = ">=2.20" }
     what = ["grad_logits"]                          # which results may deviate; any if absent
@@ -40,6 +41,7 @@ class Divergence(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     clause: str
+    also: tuple[str, ...] = ()
     subjects: tuple[str, ...]
     dtypes: tuple[str, ...] = ()
     versions: dict[str, str] = {}
@@ -74,7 +76,7 @@ class Divergence(BaseModel):
     def concerns(self, clause: str, subject: str, dtype: str, versions: Mapping[str, str]) -> bool:
         """Whether the entry speaks of this clause, subject, dtype and installed version."""
         return (
-            clause == self.clause
+            any(fnmatchcase(clause, pattern) for pattern in (self.clause, *self.also))
             and any(fnmatchcase(subject, pattern) for pattern in self.subjects)
             and (not self.dtypes or dtype in self.dtypes)
             and all(

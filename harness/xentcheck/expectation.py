@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -15,10 +15,12 @@ from xentcheck_adapters import Call, Precision, Subject
 
 @dataclass(frozen=True)
 class Expected:
-    """A value and the error allowed at each element."""
+    """A value, the error allowed at each element, and where infinity is an honest answer: an intermediate of the
+    declared precision overflows there."""
 
     value: Array
     bound: Array
+    may_be_infinite: Array
 
 
 @dataclass(frozen=True)
@@ -27,35 +29,49 @@ class Expectation:
 
     dtype: str
     parts: Mapping[str, Expected]
+    explain: Callable[[int], str] | None = None
+    """Names the dominant term of a row's bound."""
 
 
 def expect(call: Call, subject: Subject, dtype: str, rules: Mapping[str, Any] | None = None) -> Expectation:
     """The expectation of a call. `rules` overrides the subject's declared choices (a known divergence's claim)."""
     profile = _profile(subject.precision[dtype], dtype, call.layout)
-    answer, bound = (_binary if "multi-hot" in subject.labels else _softmax)(call, subject, profile, rules or {})
-    names = ("loss", "grad_logits", *(("grad_labels",) if call.want_grad_labels else ()))
-    return Expectation(dtype, {name: Expected(getattr(answer, name), getattr(bound, name)) for name in names})
+    make = _binary if "multi-hot" in subject.labels else _softmax
+    return make(call, subject, profile, rules or {})
 
 
-_Answer = tuple[reference.Reference | reference.BinaryReference, reference.Bound]
-
-
-def _softmax(call: Call, subject: Subject, profile: reference.Profile, rules: Mapping[str, Any]) -> _Answer:
+def _softmax(call: Call, subject: Subject, profile: reference.Profile, rules: Mapping[str, Any]) -> Expectation:
     problem = _problem(call, subject, rules)
     if subject.inputs == "probabilities":
         answer = reference.cross_entropy_of_probabilities(problem)
     else:
         answer = reference.cross_entropy(problem, exact_arguments=profile.dtype == "float64")
-    return answer, reference.error_bound(problem, answer, profile)
+    bound = reference.error_bound(problem, answer, profile)
+    parts = _parts(call, answer, bound, profile)
+    return Expectation(profile.dtype, parts, lambda row: reference.dominant_term(problem, answer, profile, row))
 
 
-def _binary(call: Call, subject: Subject, profile: reference.Profile, _: Mapping[str, Any]) -> _Answer:
+def _binary(call: Call, subject: Subject, profile: reference.Profile, _: Mapping[str, Any]) -> Expectation:
     problem = _binary_problem(call)
     if subject.inputs == "probabilities":
         answer = reference.binary_cross_entropy_of_probabilities(problem)
     else:
         answer = reference.binary_cross_entropy(problem)
-    return answer, reference.binary_error_bound(problem, answer, profile)
+    bound = reference.binary_error_bound(problem, answer, profile)
+    return Expectation(profile.dtype, _parts(call, answer, bound, profile))
+
+
+def _parts(
+    call: Call,
+    answer: reference.Reference | reference.BinaryReference,
+    bound: reference.Bound,
+    profile: reference.Profile,
+) -> dict[str, Expected]:
+    parts = {"loss": Expected(answer.loss, bound.loss, np.asarray(bound.loss_may_be_infinite))}
+    for name in ("grad_logits", *(("grad_labels",) if call.want_grad_labels else ())):
+        value, allowed = np.asarray(getattr(answer, name)), np.asarray(getattr(bound, name))
+        parts[name] = Expected(value, allowed, np.abs(value) + allowed > profile.largest)
+    return parts
 
 
 def _problem(call: Call, subject: Subject, rules: Mapping[str, Any]) -> reference.Problem:
@@ -92,8 +108,9 @@ def _profile(precision: Precision, dtype: str, layout: str) -> reference.Profile
     sums: Any = precision.sums if precision.sums == "pairwise" else (precision.sums, precision.width)
     if layout == "transposed":
         sums = ("lane", 1)  # along a strided axis NumPy adds one element after another, and so may anybody
+    rows = cast(Literal["io", "wide"], precision.row_sums)
     storage = cast(Literal["wide", "stored", "uniform"], precision.storage)
-    return reference.Profile(dtype, storage=storage, sum_model=sums, offset=precision.offset)
+    return reference.Profile(dtype, storage=storage, sum_model=sums, offset=precision.offset, row_sums=rows)
 
 
 def _wide(array: Array) -> Array:

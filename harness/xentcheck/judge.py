@@ -41,7 +41,7 @@ class _Tally:
 
     measurement: Measurement = field(default_factory=Measurement)
     examples: int = 0
-    diverged: int = 0
+    diverged: list[Divergence] = field(default_factory=list)
     failures: dict[Case, Deviation] = field(default_factory=dict)
     last_failure: Case | None = None
     shrinking_since: float | None = None
@@ -57,6 +57,9 @@ def judge(assignment: Assignment) -> Record:
 def _judge(assignment: Assignment) -> Record:
     clause, bench = assignment.clause, assignment.bench
     target = bench.target
+    postponed = assignment.level.postpones(target.subject, target.dtype, clause.options)
+    if postponed:
+        return evidence.record(clause, target, Status.NOT_RUN, reason=postponed)
     try:
         opened = bench.pool.open(target.subject, target.device, target.dtype)
     except Unavailable as error:
@@ -65,6 +68,8 @@ def _judge(assignment: Assignment) -> Record:
     tally = _Tally()
     try:
         for entry in known:
+            if entry.clause != clause.id:
+                continue
             healed = _healed(assignment, entry)
             if healed:
                 return healed
@@ -81,14 +86,15 @@ def _judge(assignment: Assignment) -> Record:
             return evidence.record(clause, target, Status.HARNESS_ERROR, failure=failure)
     if tally.last_failure:
         return _failed(assignment, tally, tally.last_failure)
-    status = Status.KNOWN_DIVERGENCE if known else Status.PASS
+    shown = [entry for entry in known if entry.clause == clause.id or entry in tally.diverged]
+    status = Status.KNOWN_DIVERGENCE if shown else Status.PASS
     return evidence.record(
         clause,
         target,
         status,
         measurement=tally.measurement,
         examples=tally.examples,
-        divergences=[evidence.divergence(entry, entry.example_case(target.dtype)) for entry in known],
+        divergences=[evidence.divergence(entry, entry.example_case(target.dtype)) for entry in shown],
     )
 
 
@@ -111,8 +117,9 @@ def _check(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, c
     try:
         tally.measurement += assignment.clause.check(case, assignment.bench)
     except Deviation as deviation:
-        if _is_known(assignment, known, case, deviation):
-            tally.diverged += 1
+        entry = _predicted(assignment, known, case, deviation)
+        if entry:
+            tally.diverged.append(entry)
             return
         tally.failures[case] = deviation
         tally.last_failure = case
@@ -125,9 +132,14 @@ def _out_of_shrinking_time(level: Level, tally: _Tally) -> bool:
     return tally.shrinking_since is not None and time.monotonic() - tally.shrinking_since > level.shrink_seconds
 
 
-def _is_known(assignment: Assignment, known: Sequence[Divergence], case: Case, deviation: Deviation) -> bool:
-    """Whether an entry predicts the deviation and, if it claims another rule, that rule holds exactly."""
-    return any(entry.predicts(case, deviation) and _claim_holds(assignment, entry, case) for entry in known)
+def _predicted(
+    assignment: Assignment, known: Sequence[Divergence], case: Case, deviation: Deviation
+) -> Divergence | None:
+    """The entry that predicts the deviation and whose rule, if it claims one, holds exactly."""
+    for entry in known:
+        if entry.predicts(case, deviation) and _claim_holds(assignment, entry, case):
+            return entry
+    return None
 
 
 def _claim_holds(assignment: Assignment, entry: Divergence, case: Case) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xentcheck_adapters import Subject
+from xentcheck_adapters import FLOAT_DTYPES, Subject
 
 _SMALL_CLASSES = tuple(range(2, 13))
 _EDGE_CLASSES = (1, 16, 17, 31, 33, 64, 65, 100, 127, 128, 129, 255, 257, 513, 1000, 1023, 1024, 1025)
@@ -15,7 +15,8 @@ _VOCABULARY_CLASSES = (32000, 50257)
 @dataclass(frozen=True)
 class Level:
     """examples: per clause, subject and dtype, for subjects of each cost; menu: the shapes drawn for subjects that
-    compile anew for each; cells: the largest N·C; shrink_seconds: how long a failure is shrunk."""
+    compile anew for each; cells: the largest N·C; shrink_seconds: how long a failure is shrunk; slow_trace_dtypes: the
+    dtypes in which a subject whose compilations take seconds is judged; slow_trace_options: whether with its options."""
 
     name: str
     cheap_examples: int
@@ -26,12 +27,22 @@ class Level:
     rows: tuple[int, ...]
     cells: int
     shrink_seconds: float
+    slow_trace_dtypes: tuple[str, ...] = FLOAT_DTYPES
+    slow_trace_options: bool = True
 
     def examples(self, subject: Subject) -> int:
         """How many cases to draw for a clause."""
         if subject.retraces:
             return self.compiled_examples
         return self.cheap_examples if subject.framework == "numpy" else self.eager_examples
+
+    def postpones(self, subject: Subject, dtype: str, with_options: bool) -> str | None:
+        """Why a subject is not judged at this level, or None if it is."""
+        if not subject.slow_traces:
+            return None
+        if dtype in self.slow_trace_dtypes and (self.slow_trace_options or not with_options):
+            return None
+        return f"level {self.name}: each compilation takes seconds; --level=standard runs it"
 
 
 LEVELS = {
@@ -47,6 +58,8 @@ LEVELS = {
             rows=(1, 2, 3, 4, 5, 8, 33, 257),
             cells=1 << 14,
             shrink_seconds=10,
+            slow_trace_dtypes=("float32",),
+            slow_trace_options=False,
         ),
         Level(
             name="standard",

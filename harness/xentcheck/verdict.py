@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import ml_dtypes
 import numpy as np
 
-from xentcheck.expectation import Expectation
+from xentcheck.expectation import Expectation, Expected
 from xentcheck.randomness import Array
 from xentcheck_adapters import (
     FLOAT_DTYPES,
@@ -110,11 +110,15 @@ def conform(answer: Returned, expectation: Expectation, token: str) -> Measureme
         if got is None:
             raise Deviation(what, expected=f"an array of shape {expected.value.shape}", got="nothing")
         _check_form(what, got, expected.value, expectation.dtype)
-        ratio = error_ratio(got, expected.value, expected.bound, expectation.dtype)
+        ratio = error_ratio(got, expected, expectation.dtype)
         measurement += Measurement(values=ratio.size)
         if ratio.size:
-            measurement += Measurement(worst=_worst(what, ratio, got, expected.value, expected.bound, token))
-    if measurement.worst and not measurement.worst.ratio <= 1:
+            measurement += Measurement(worst=_worst(what, ratio, got, expected, token))
+    worst = measurement.worst
+    if worst and not worst.ratio <= 1:
+        if expectation.explain and worst.row is not None:
+            named = worst.model_copy(update={"term": expectation.explain(worst.row)})
+            measurement = replace(measurement, worst=named)
         raise exceeded(measurement)
     return measurement
 
@@ -134,7 +138,7 @@ def exceeded(measurement: Measurement) -> Deviation:
     )
 
 
-def error_ratio(got: Array, expected: Array, bound: Array, dtype: str) -> Array:
+def error_ratio(got: Array, expected: Expected, dtype: str) -> Array:
     """|got − expected| / bound per element; inf where one is NaN and the other is not.
 
     Infinity counts as the first value past the dtype's range (the OpenCL conformance suite's rule), so a true value
@@ -142,9 +146,10 @@ def error_ratio(got: Array, expected: Array, bound: Array, dtype: str) -> Array:
     """
     limit = first_overflow(dtype)
     with np.errstate(all="ignore"):
-        mine, true = (np.clip(np.asarray(v).astype(np.float64), -limit, limit) for v in (got, expected))
+        mine, true = (np.clip(np.asarray(v).astype(np.float64), -limit, limit) for v in (got, expected.value))
         error = np.abs(mine - true)
-        ratio = np.where(error == 0, 0.0, error / bound)
+        ratio = np.where(error == 0, 0.0, error / expected.bound)
+        ratio = np.where((mine >= limit) & expected.may_be_infinite, 0.0, ratio)
         mismatch = np.isnan(mine) != np.isnan(true)
         return np.where(mismatch | (np.isnan(ratio) & ~np.isnan(true)), np.inf, np.where(np.isnan(true), 0.0, ratio))
 
@@ -169,7 +174,7 @@ def _precision(dtype: str) -> int:
     return int(ml_dtypes.finfo(dtype_named(dtype)).nmant)
 
 
-def _worst(what: str, ratio: Array, got: Array, expected: Array, bound: Array, token: str) -> Worst:
+def _worst(what: str, ratio: Array, got: Array, expected: Expected, token: str) -> Worst:
     index = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
     place = [int(i) for i in index]
     return Worst(
@@ -178,8 +183,8 @@ def _worst(what: str, ratio: Array, got: Array, expected: Array, bound: Array, t
         row=place[0] if place else None,
         column=place[1] if len(place) > 1 else None,
         got=float(got[index]),
-        expected=float(expected[index]),
-        bound=float(bound[index]),
+        expected=float(expected.value[index]),
+        bound=float(expected.bound[index]),
         token=token,
     )
 

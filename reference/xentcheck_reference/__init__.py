@@ -7,8 +7,16 @@ from .binary import (
     binary_error_bound,
 )
 from .bounds import Bound, dominant_term, error_bound
-from .problem import BinaryProblem, InvalidProblem, Problem
-from .profile import Profile
+from .problem import (
+    BinaryProblem,
+    GradientRule,
+    InvalidProblem,
+    MeanDividesBy,
+    Problem,
+    Reduction,
+    ZeroTimesInf,
+)
+from .profile import Profile, Storage, SumModel
 from .rows import RowStatistics
 from .softmax import Reference, cross_entropy, cross_entropy_of_probabilities
 
@@ -16,11 +24,17 @@ __all__ = [
     "BinaryProblem",
     "BinaryReference",
     "Bound",
+    "GradientRule",
     "InvalidProblem",
+    "MeanDividesBy",
     "Problem",
     "Profile",
+    "Reduction",
     "Reference",
     "RowStatistics",
+    "Storage",
+    "SumModel",
+    "ZeroTimesInf",
     "binary_cross_entropy",
     "binary_cross_entropy_of_probabilities",
     "binary_error_bound",

@@ -1,7 +1,7 @@
 """The largest error an honest softmax cross-entropy can make on *this* input: first-order analysis, elementwise.
 
 Units are relative or absolute errors built from the profile's unit roundoffs; there is no rtol or atol anywhere.
-Each line of `_log_sum_terms` and `_loss_terms` is one rounding an implementation performs.
+Each entry of `log_sum_terms` and `loss_terms` is one rounding an implementation performs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .rows import RowStatistics, of_logits_exactly, of_probabilities, row_blocks
+from .sums import sum_roundings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,8 +80,7 @@ class _Roundings:
         top = np.log(rows.maximum) if self.probabilities else rows.maximum
         self.top = np.abs(top)
         self.offset = profile.u_elementwise * np.abs(top + rows.log_tail) if profile.offset else np.zeros(len(top))
-        # NumPy's pairwise sum: 8 lanes of 16 and 3 levels per 128 terms, then a tree.
-        self.oracle_sum = 19.0 + max(0.0, np.log2(classes / 128.0))
+        self.oracle_sum = sum_roundings(classes)
         self.oracle_argument = np.zeros(len(top)) if rows.differences is of_logits_exactly else rows.argument
         self.log_sum = sum(self.log_sum_terms.values())
         self.row_sum = profile.row_sum(int(rows.kept.sum()))

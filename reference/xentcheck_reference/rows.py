@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .problem import FloatArray
+from .sums import sums_of_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -152,9 +153,9 @@ class _Block:
         self.d = differences(values, self.maximum, e)
         weighted = np.einsum("ij,ij->i", e, self.d)
         if np.isnan(weighted).any():  # exp(-inf) * -inf
-            weighted = np.where(e == 0.0, 0.0, e * self.d).sum(axis=1)
+            weighted = sums_of_rows(np.where(e == 0.0, 0.0, e * self.d))
         e[self.index, self.top] = 0.0
-        self.tail = e.sum(axis=1) + (self.maximum - self.maximum)  # NaN on bad rows, even where C = 1 leaves no tail
+        self.tail = sums_of_rows(e) + (self.maximum - self.maximum)  # NaN on bad rows, even where C = 1 leaves no tail
         self.log_tail = np.log1p(self.tail)
         self.argument = -weighted / (1.0 + self.tail)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .sums import sums_of_rows
+
 if TYPE_CHECKING:
     from .problem import FloatArray, Problem, ZeroTimesInf
 
@@ -87,7 +89,7 @@ class SoftTarget:
 
     @cached_property
     def mass(self) -> FloatArray:
-        return np.asarray(self.q.sum(axis=1))
+        return sums_of_rows(self.q)
 
     def gap(self, rows: slice, d: FloatArray) -> FloatArray:
         return -_sum_of_products(d, self.q[rows], self.zero_times_inf)
@@ -99,7 +101,7 @@ class SoftTarget:
         # Summed anew: mass - q_k would cancel where nearly all the mass sits on class k.
         others = self.q[rows].copy()
         others[np.arange(len(classes)), classes] = 0.0
-        return np.asarray(others.sum(axis=1))
+        return sums_of_rows(others)
 
     def add_to(self, out: FloatArray, rows: slice, factor: FloatArray) -> None:
         out += factor[:, None] * self.q[rows]
@@ -109,8 +111,7 @@ def _sum_of_products(d: FloatArray, q: FloatArray, zero_times_inf: ZeroTimesInf)
     products = d * q
     if zero_times_inf == "zero" and not np.isfinite(products).all():
         products[(q == 0.0) & ~np.isnan(d)] = 0.0
-    # np.sum is pairwise along the last axis; a matrix product promises no order and so no bound.
-    return np.asarray(products.sum(axis=1))
+    return sums_of_rows(products)
 
 
 def target_of(problem: Problem) -> Target:

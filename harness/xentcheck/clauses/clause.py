@@ -24,6 +24,7 @@ class Clause:
     draw      cases for a subject
     check     evaluates one case; raises Deviation where the subject does not do what the sentence says
     always    cases that every run checks before it draws any, for the dtype given
+    options   whether its cases use reductions or other arguments that a compiling subject compiles anew for
     """
 
     id: str
@@ -33,6 +34,7 @@ class Clause:
     draw: Callable[[Scope], SearchStrategy[Case]]
     check: Callable[[Case, Bench], Measurement]
     always: Callable[[Scope], tuple[Case, ...]] = lambda _: ()
+    options: bool = False
 
     @property
     def family(self) -> str:

@@ -12,7 +12,7 @@ from hypothesis.strategies import SearchStrategy
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause
-from xentcheck.expectation import Expectation, Expected
+from xentcheck.expectation import Expectation
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases
 from xentcheck.verdict import Deviation, Measurement, conform, describe, no_answer, returned, with_twin
@@ -24,7 +24,7 @@ _QUESTION = "https://stackoverflow.com/questions/37312421/"
 def agree(mine: Returned, other: Returned, expectation: Expectation, token: str) -> Measurement:
     """Compare two subjects' answers directly: they may be as far apart as the expectation's bounds allow."""
     parts = {
-        name: Expected(getattr(other, name).astype(np.float64), expected.bound)
+        name: replace(expected, value=getattr(other, name).astype(np.float64))
         for name, expected in expectation.parts.items()
     }
     return with_twin(conform(mine, Expectation(expectation.dtype, parts), token), mine, other)
@@ -42,7 +42,7 @@ def better_bound_twice(a: Expectation, b: Expectation) -> Expectation:
 
 def _combined(a: Expectation, b: Expectation, combine: Callable[[Array, Array], Array]) -> Expectation:
     both = {
-        name: Expected(mine.value, combine(mine.bound, b.parts[name].bound))
+        name: replace(mine, bound=combine(mine.bound, b.parts[name].bound))
         for name, mine in a.parts.items()
         if name in b.parts
     }

@@ -31,13 +31,26 @@ def _ignoring(
     poisons: tuple[str | None, ...] = (None,),
 ) -> Case:
     """Cases with an ignore label inside [0, C), just outside it on either side, or far outside."""
-    case = draw(cases(scope, reductions=reductions, regimes=FINITE_REGIMES, options=True, min_rows=2, ignored=ignored))
-    far = (-100, -1, case.classes, 255) if case.label_dtype != "uint8" else (255,)
-    return replace(
-        case,
-        ignore_index=draw(st.one_of(st.sampled_from(far), st.integers(0, min(case.classes, 256) - 1))),
-        poison=draw(st.sampled_from(poisons)),
+    case = draw(
+        cases(
+            scope,
+            reductions=reductions,
+            regimes=FINITE_REGIMES,
+            options=not scope.subject.retraces,
+            min_rows=2,
+            ignored=ignored,
+        )
     )
+    return replace(case, ignore_index=draw(_ignore_labels(scope.subject, case)), poison=draw(st.sampled_from(poisons)))
+
+
+def _ignore_labels(subject: Subject, case: Case) -> SearchStrategy[int]:
+    if subject.slow_traces:
+        return st.just(-100)
+    if subject.retraces:
+        return st.sampled_from((-100, 1))
+    far = (255,) if case.label_dtype == "uint8" else (-100, -1, case.classes, 255)
+    return st.one_of(st.sampled_from(far), st.integers(0, min(case.classes, 256) - 1))
 
 
 def _ignored_rows(call: Call) -> Array:
@@ -102,6 +115,7 @@ CLAUSES = (
         _reduces,
         _reduced,
         _zero_rows,
+        options=True,
     ),
     Clause(
         "IGN-3",
@@ -110,6 +124,7 @@ CLAUSES = (
         _IGNORES,
         _all_ignored,
         _zero_rows,
+        options=True,
     ),
     Clause(
         "IGN-4",
@@ -118,5 +133,6 @@ CLAUSES = (
         _IGNORES,
         _poisoned,
         _zero_rows,
+        options=True,
     ),
 )

@@ -77,5 +77,6 @@ CLAUSES = (
         takes("dense", option="grad_labels"),
         _for_label_gradient,
         _label_gradient,
+        options=True,
     ),
 )

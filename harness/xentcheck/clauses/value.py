@@ -82,6 +82,7 @@ CLAUSES = (
         _reduces,
         _reduced,
         matches_reference,
+        options=True,
     ),
     Clause(
         "VAL-3",
@@ -90,6 +91,7 @@ CLAUSES = (
         takes("index", option="weight"),
         _weighted,
         matches_reference,
+        options=True,
     ),
     Clause(
         "VAL-4",
@@ -98,5 +100,6 @@ CLAUSES = (
         _smooths,
         _smoothed,
         matches_reference,
+        options=True,
     ),
 )
