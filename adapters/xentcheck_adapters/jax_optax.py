@@ -111,6 +111,6 @@ def _by_hand(logits: Any, labels: Any) -> Any:
     import jax.numpy as jnp
 
     log_softmax = jax.nn.log_softmax(logits)
-    if labels.ndim == logits.ndim:
+    if labels.shape == logits.shape:
         return -(labels * log_softmax).sum(-1)
     return -jnp.take_along_axis(log_softmax, labels[:, None], axis=-1)[:, 0]

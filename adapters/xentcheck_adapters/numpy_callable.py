@@ -29,7 +29,7 @@ _PARAMETERS = ("weight", "ignore_index", "label_smoothing")
 Function = Callable[..., Any]
 
 
-def _subject(name: str, api: str, precision: dict[str, Precision], zero_times_inf: str) -> Subject:
+def _subject(name: str, api: str, precision: dict[str, Precision], described: bool) -> Subject:
     return Subject(
         name=name,
         adapter="numpy_callable",
@@ -43,7 +43,8 @@ def _subject(name: str, api: str, precision: dict[str, Precision], zero_times_in
         reductions=REDUCTIONS,
         label_dtypes=("int64", "int32"),
         mean_divides_by={"index": "weights", "dense": "rows"},
-        zero_times_inf=zero_times_inf,
+        described=described,
+        zero_times_inf="zero" if described else "any",
     )
 
 
@@ -52,7 +53,7 @@ SUBJECTS = (
         BUILT_IN,
         "xentcheck_adapters.numpy_cross_entropy.cross_entropy",
         {dtype: Precision("wide", "pairwise", row_sums="wide") for dtype in FLOAT_DTYPES},
-        "zero",
+        described=True,
     ),
 )
 
@@ -70,7 +71,7 @@ def subject_from_spec(spec: str) -> Subject:
     target = spec[len(PREFIX) :]
     if target.count(":") != 1 or not all(target.split(":")):
         raise ValueError(f"a NumPy callable is named numpy:MODULE_OR_FILE:FUNCTION, got {spec!r}")
-    return _subject(spec, target, _UNKNOWN, "any")
+    return _subject(spec, target, _UNKNOWN, described=False)
 
 
 def _load(subject: str) -> Function:

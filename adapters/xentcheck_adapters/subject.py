@@ -43,7 +43,7 @@ class Subject:
     mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows), "kept" (kept rows), "rows" (N)
     empty_mean       the mean over no rows at all: NaN or 0
     zero_times_inf   per-row loss where a soft label of 0 meets a logit of -inf: "zero", "nan", or "any" (undeclared)
-    loss_dtype       dtype of the returned loss if it differs from the logits' dtype
+    described        whether anybody knows the subject; one that nobody does is drawn more cases
     retraces         a new shape or option costs a compilation, so few of them are drawn
     slow_traces      that compilation takes seconds
     environment      variables of the worker's process; subjects with equal environments share one worker
@@ -69,6 +69,7 @@ class Subject:
     mean_divides_by: Mapping[str, str] = field(default_factory=dict)
     empty_mean: float = float("nan")
     zero_times_inf: str = "nan"
+    described: bool = True
     loss_dtype: str | None = None
     retraces: bool = False
     slow_traces: bool = False

@@ -47,8 +47,9 @@ def _subject(mode: str, **details: Any) -> Subject:
 
 
 SUBJECTS = (
-    _subject("eager", label_dtypes=("int64", "uint8")),
-    _subject("compile", label_dtypes=("int64", "int32"), mode_twin="torch.eager", retraces=True),
+    # uint8 labels are taken as well, but not together with label_smoothing, where gather() refuses them
+    _subject("eager", label_dtypes=("int64",)),
+    _subject("compile", label_dtypes=("int64", "int32"), mode_twin="torch.eager", retraces=True, slow_traces=True),
 )
 
 

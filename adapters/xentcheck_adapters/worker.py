@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Callable
 
 from xentcheck_adapters.call import Array, Call
+from xentcheck_adapters.dtypes import BFLOAT16
 from xentcheck_adapters.layout import with_layout
 from xentcheck_adapters.outcome import Outcome, OutOfMemory, Refused, Returned, Unavailable
 from xentcheck_adapters.slab import Slab
@@ -26,6 +27,7 @@ Runner = Callable[[Call], Returned]
 
 _PR_SET_PDEATHSIG = 1
 _MAX_MESSAGE = 2000
+_OUT_OF_MEMORY = ("OutOfMemoryError", "ResourceExhaustedError")  # torch's and TensorFlow's own
 
 
 class Worker:
@@ -68,12 +70,21 @@ def run_guarded(runner: Runner, call: Call) -> Outcome:
         upstream=None if call.upstream is None else call.upstream.copy(),
     )
     try:
-        returned = runner(private)
+        returned = _numeric(runner(private))
     except MemoryError as error:
         return OutOfMemory(_short(str(error)) or "MemoryError")
     except Exception as error:  # whatever a framework raises is its refusal, and a result
-        return Refused(type(error).__name__, _short(str(error)))
+        kind, message = type(error).__name__, _short(str(error))
+        return OutOfMemory(f"{kind}: {message}") if kind in _OUT_OF_MEMORY else Refused(kind, message)
     return dataclasses.replace(returned, mutated=tuple(_changed(call, private)))
+
+
+def _numeric(returned: Returned) -> Returned:
+    for name in ("loss", "grad_logits", "grad_labels"):
+        array = getattr(returned, name)
+        if array is not None and array.dtype != BFLOAT16 and array.dtype.kind not in "fiub":
+            raise TypeError(f"{name} must be an array of numbers, got dtype {array.dtype}")
+    return returned
 
 
 def _changed(call: Call, private: Call) -> list[str]:

@@ -91,12 +91,12 @@ def case_from_token(token: str) -> Case:
         body = token[len(_TOKEN_VERSION) :]
         packed = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
         return case_from_fields(json.loads(zlib.decompress(packed)))
-    except (ValueError, TypeError, zlib.error) as error:
+    except (ValueError, TypeError, LookupError, zlib.error) as error:
         raise ValueError(f"not a case token: {error}") from None
 
 
 def case_from_fields(plain: dict[str, Any]) -> Case:
-    """A case from JSON or TOML values; TypeError for a field that a case does not have."""
+    """A case from JSON or TOML values; TypeError, ValueError or LookupError if they are not the fields of a case."""
     plain = dict(plain)
     if "edits" in plain:
         plain["edits"] = tuple(Edit(**edit) for edit in plain["edits"])

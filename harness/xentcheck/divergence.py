@@ -86,10 +86,12 @@ class Divergence(BaseModel):
 
     def predicts(self, case: Case, deviation: Deviation) -> bool:
         """Whether the entry's predicate covers this deviation of this case."""
+        return (not self.what or deviation.what in self.what) and self.covers(case)
+
+    def covers(self, case: Case) -> bool:
+        """Whether the predicate holds for the case, whatever the subject makes of it."""
         known = facts(case)
-        return (not self.what or deviation.what in self.what) and all(
-            _meets(known[fact], wanted) for fact, wanted in self.when.items()
-        )
+        return all(_meets(known[fact], wanted) for fact, wanted in self.when.items())
 
     def example_case(self, dtype: str) -> Case:
         """The explicit example, in the dtype under test unless it names its own."""

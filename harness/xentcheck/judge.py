@@ -42,6 +42,7 @@ class _Tally:
     measurement: Measurement = field(default_factory=Measurement)
     examples: int = 0
     diverged: list[Divergence] = field(default_factory=list)
+    crashed: list[Divergence] = field(default_factory=list)
     failures: dict[Case, Deviation] = field(default_factory=dict)
     last_failure: Case | None = None
     shrinking_since: float | None = None
@@ -70,7 +71,7 @@ def _judge(assignment: Assignment) -> Record:
         for entry in known:
             if entry.clause != clause.id:
                 continue
-            healed = _healed(assignment, entry)
+            healed = _healed(assignment, entry, tally)
             if healed:
                 return healed
         _draw(assignment, known, tally)
@@ -113,6 +114,8 @@ def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) ->
 def _check(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, case: Case) -> None:
     if _out_of_shrinking_time(assignment.level, tally) and case not in tally.failures:
         return
+    if any(entry.covers(case) for entry in tally.crashed):
+        return  # it is known to kill the process and has been seen to; each time costs seconds
     tally.examples += 1
     try:
         tally.measurement += assignment.clause.check(case, assignment.bench)
@@ -120,6 +123,8 @@ def _check(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, c
         entry = _predicted(assignment, known, case, deviation)
         if entry:
             tally.diverged.append(entry)
+            if deviation.status is Status.CRASH:
+                tally.crashed.append(entry)
             return
         tally.failures[case] = deviation
         tally.last_failure = case
@@ -153,12 +158,15 @@ def _claim_holds(assignment: Assignment, entry: Divergence, case: Case) -> bool:
     return True
 
 
-def _healed(assignment: Assignment, entry: Divergence) -> Record | None:
+def _healed(assignment: Assignment, entry: Divergence, tally: _Tally) -> Record | None:
     """An unexpected pass if the entry's example no longer deviates."""
     case = entry.example_case(assignment.bench.target.dtype)
+    tally.examples += 1
     try:
         measurement = assignment.clause.check(case, assignment.bench)
-    except Deviation:
+    except Deviation as deviation:
+        if deviation.status is Status.CRASH:
+            tally.crashed.append(entry)
         return None
     return evidence.record(
         assignment.clause,

@@ -14,15 +14,23 @@ _VOCABULARY_CLASSES = (32000, 50257)
 
 @dataclass(frozen=True)
 class Level:
-    """examples: per clause, subject and dtype, for subjects of each cost; menu: the shapes drawn for subjects that
-    compile anew for each; cells: the largest N·C; shrink_seconds: how long a failure is shrunk; slow_trace_dtypes: the
-    dtypes in which a subject whose compilations take seconds is judged; slow_trace_options: whether with its options."""
+    """
+    unknown_examples, known_examples, compiled_examples  cases per clause, subject and dtype: for subjects that nobody
+                        described, for the others, and for those that compile anew for each shape
+    menu                the shapes (N, C) drawn for the latter
+    op_by_op_shapes     how many of them for an eager mode, which compiles every operation by itself
+    classes, rows       further sizes, beside small ones; cells: the largest N·C
+    shrink_seconds      how long a failure is shrunk
+    slow_trace_dtypes   the dtypes in which a subject whose compilations take seconds is judged
+    slow_trace_options  whether it is judged with reductions and other arguments
+    """
 
     name: str
-    cheap_examples: int
-    eager_examples: int
+    unknown_examples: int
+    known_examples: int
     compiled_examples: int
     menu: tuple[tuple[int, int], ...]
+    op_by_op_shapes: int
     classes: tuple[int, ...]
     rows: tuple[int, ...]
     cells: int
@@ -34,7 +42,11 @@ class Level:
         """How many cases to draw for a clause."""
         if subject.retraces:
             return self.compiled_examples
-        return self.cheap_examples if subject.framework == "numpy" else self.eager_examples
+        return self.known_examples if subject.described else self.unknown_examples
+
+    def shapes(self, subject: Subject) -> tuple[tuple[int, int], ...]:
+        """The shapes drawn for a subject that compiles anew for each."""
+        return self.menu[: self.op_by_op_shapes] if subject.mode == "eager" else self.menu
 
     def postpones(self, subject: Subject, dtype: str, with_options: bool) -> str | None:
         """Why a subject is not judged at this level, or None if it is."""
@@ -50,10 +62,11 @@ LEVELS = {
     for level in (
         Level(
             name="quick",
-            cheap_examples=100,
-            eager_examples=12,
+            unknown_examples=100,
+            known_examples=12,
             compiled_examples=8,
             menu=((4, 7), (2, 130)),
+            op_by_op_shapes=1,
             classes=_SMALL_CLASSES + _EDGE_CLASSES + _LONG_CLASSES,
             rows=(1, 2, 3, 4, 5, 8, 33, 257),
             cells=1 << 14,
@@ -63,10 +76,11 @@ LEVELS = {
         ),
         Level(
             name="standard",
-            cheap_examples=300,
-            eager_examples=60,
+            unknown_examples=300,
+            known_examples=60,
             compiled_examples=30,
             menu=((4, 7), (1, 2), (33, 10), (3, 130), (5, 1025), (2, 4097)),
+            op_by_op_shapes=3,
             classes=_SMALL_CLASSES + _EDGE_CLASSES + _LONG_CLASSES + _VOCABULARY_CLASSES,
             rows=(1, 2, 3, 4, 5, 8, 16, 17, 33, 64, 257, 1025),
             cells=1 << 17,
@@ -74,10 +88,11 @@ LEVELS = {
         ),
         Level(
             name="nightly",
-            cheap_examples=2000,
-            eager_examples=400,
+            unknown_examples=2000,
+            known_examples=400,
             compiled_examples=120,
             menu=((4, 7), (1, 2), (33, 10), (3, 130), (5, 1025), (2, 4097), (257, 100), (2, 50257)),
+            op_by_op_shapes=8,
             classes=_SMALL_CLASSES + _EDGE_CLASSES + _LONG_CLASSES + _VOCABULARY_CLASSES,
             rows=(1, 2, 3, 4, 5, 8, 16, 17, 33, 64, 257, 1025, 4097),
             cells=1 << 19,

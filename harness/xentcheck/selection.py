@@ -30,6 +30,8 @@ def select_subjects(names: Sequence[str]) -> list[Subject]:
     Raises SelectionError for an unknown name, and for a subject named explicitly whose framework is not installed.
     """
     known = built_in_subjects()
+    if not names:
+        raise SelectionError(f"no backend named; known: {_listed(known)}")
     chosen: dict[str, Subject] = {}
     for name in names:
         matches = _matching(name, known)
@@ -52,11 +54,18 @@ def _matching(name: str, known: dict[str, Subject]) -> list[Subject]:
             raise SelectionError(str(error)) from None
     matches = [subject for subject in known.values() if f"{subject.name}.".startswith(f"{name}.")]
     if not matches:
-        groups = list(dict.fromkeys([ALL, AUTO, *(s.name.split(".")[0] for s in known.values()), *known]))
-        close = get_close_matches(name, groups, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise SelectionError(f"unknown backend {name!r}{hint} Known: {', '.join(groups)}, numpy:FILE:FUNCTION")
+        close = get_close_matches(name, _nameable(known), n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise SelectionError(f"unknown backend {name!r}{hint}; known: {_listed(known)}")
     return matches
+
+
+def _nameable(known: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([ALL, AUTO, *(name.split(".")[0] for name in known), *known]))
+
+
+def _listed(known: Iterable[str]) -> str:
+    return ", ".join([*_nameable(known), "numpy:FILE:FUNCTION"])
 
 
 def select_targets(subjects: Sequence[Subject], devices: Sequence[str], dtypes: Sequence[str]) -> list[Target]:

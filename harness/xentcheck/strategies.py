@@ -60,7 +60,7 @@ def cases(
     def pick(values: Sequence[T]) -> T:
         return draw(st.sampled_from(values))
 
-    rows, classes = draw(_shapes(scope.level, subject.retraces, min_rows, min_classes))
+    rows, classes = draw(_shapes(scope, min_rows, min_classes))
     offered = ["none"] if scope.lean else [r for r in reductions if r in subject.reductions] or ["none"]
     values: dict[str, Any] = {
         "dtype": scope.dtype,
@@ -87,9 +87,10 @@ def cases(
 
 
 @st.composite
-def _shapes(draw: st.DrawFn, level: Level, retraces: bool, min_rows: int, min_classes: int) -> tuple[int, int]:
-    if retraces:
-        menu = [(n, c) for n, c in level.menu if n >= min_rows and c >= min_classes]
+def _shapes(draw: st.DrawFn, scope: Scope, min_rows: int, min_classes: int) -> tuple[int, int]:
+    level = scope.level
+    if scope.subject.retraces:
+        menu = [(n, c) for n, c in level.shapes(scope.subject) if n >= min_rows and c >= min_classes]
         return draw(st.sampled_from(menu))
     # Mostly small: a structural fault shows there, and a small failure is one a person can read.
     few = st.integers(min_classes, max(12, min_classes))

@@ -136,8 +136,9 @@ def _bound_of_logits(
     tail = np.exp(-x)
     log_tail = np.log1p(tail)
     # max(x,0) - x y' + log1p(exp(-|x|)) loses u |x y'| to the product, except where y' is 0 or 1 and it is exact; the
-    # form y' softplus(-x) + (1-y') softplus(x) loses u of either summand. Twice: once computing, once storing.
-    split = np.where((yes == 0.0) | (no == 0.0), 0.0, x * (yes + no))
+    # form y' softplus(-x) + (1-y') softplus(x) loses u of either summand. Twice: once computing, once storing. The form
+    # (1-y') x + softplus(-x) that torch has cancels at y' = 0, x < 0 as well: a profile declares it by `offset`.
+    split = x * (yes + no) if profile.offset else np.where((yes == 0.0) | (no == 0.0), 0.0, x * (yes + no))
     summands = yes * reference.positive + no * reference.negative
     element = (u_e + profile.u_log_softmax + smoothed) * (split + 2.0 * summands)
     element += u_e * ((E_EXP + E_LOG) * log_tail * (yes + no) + np.minimum(1.0, log_tail))  # log(1 + t) for log1p(t)

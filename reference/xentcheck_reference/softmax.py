@@ -58,8 +58,17 @@ def _evaluate(problem: Problem, differences: Differences) -> Reference:
     scale = _scale(problem, kept, denominator)
     target = target_of(problem)
     grad_labels = np.empty(problem.logits.shape) if problem.soft else None
-    rows, grad = evaluate(problem.logits, differences, target, magnitude_of(problem, target), kept, scale, denominator,
-                          problem.gradient_rule == "assume_normalised", nll=grad_labels)
+    rows, grad = evaluate(
+        problem.logits,
+        differences,
+        target,
+        magnitude_of(problem, target),
+        kept,
+        scale,
+        denominator,
+        problem.gradient_rule == "assume_normalised",
+        nll=grad_labels,
+    )
     with np.errstate(all="ignore"):
         if grad_labels is not None:  # so far -log softmax
             grad_labels *= (scale * (1.0 - problem.label_smoothing))[:, None]

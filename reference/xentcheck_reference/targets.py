@@ -140,5 +140,10 @@ def magnitude_of(problem: Problem, target: Target) -> Target:
     signed_labels = problem.soft and bool((labels < 0.0).any())
     if not (signed_weight or signed_labels):
         return target
-    return target_of(replace(problem, labels=np.abs(labels) if problem.soft else labels,
-                             weight=None if weight is None else np.abs(weight)))
+    return target_of(
+        replace(
+            problem,
+            labels=np.abs(labels) if problem.soft else labels,
+            weight=None if weight is None else np.abs(weight),
+        )
+    )

@@ -7,7 +7,7 @@ that the suite sees *that* stage.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ def check(b: Batch) -> None:
 
 
 def rows_of(b: Batch) -> Array:
-    """(N, C) logits as they are computed with: an ignored row's may be NaN, so they are replaced, not multiplied by 0."""
+    """(N, C) logits, zeros in ignored rows: those may be NaN, and 0 times NaN is NaN."""
     return np.where(b.kept[:, None], b.logits.astype(b.wide), 0)
 
 

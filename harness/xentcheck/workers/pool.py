@@ -53,12 +53,13 @@ class WorkerPool:
         state = state_of(subject, device, dtype)
         if (state, subject.name) not in self._unavailable:
             try:
-                return self._open(self._slot(state), subject, device)
+                return self._open(state, subject, device)
             except Unavailable as error:
                 self._unavailable[state, subject.name] = str(error)  # asked once: loading a broken framework is slow
         raise Unavailable(self._unavailable[state, subject.name])
 
-    def _open(self, slot: _Slot, subject: Subject, device: str) -> Opened:
+    def _open(self, state: StateKey, subject: Subject, device: str) -> Opened:
+        slot = self._slot(state)
         known = slot.opened.get((subject.name, device))
         if known:
             return known
@@ -68,6 +69,8 @@ class WorkerPool:
             answer = slot.process.receive(self._limits.open_seconds)
         except (WorkerDied, WorkerHung, WorkerTooBig) as error:
             self._forget(slot)
+            if slot.opened:  # it may have died of what another subject did: a fresh worker tells
+                return self._open(state, subject, device)
             raise Unavailable(
                 f"its worker ended while loading: {error}\n{getattr(error, 'stack', '')}".strip()
             ) from None

@@ -113,6 +113,8 @@ class WorkerProcess:
                 if _resident_memory(self.pid) > self._limits.memory:
                     self.close()
                     raise WorkerTooBig(f"resident memory passed the cap of {self._limits.memory >> 20} MiB")
+                if self._process.poll() is not None and not self._pipe.poll():
+                    raise self._death()  # a child of it may hold the pipe open, so there is no end of file to see
                 if time.monotonic() >= deadline:
                     raise WorkerHung(seconds, self._abort())
             return decode(self._pipe.recv_bytes())
@@ -123,9 +125,12 @@ class WorkerProcess:
             raise WorkerDied(f"unreadable answer: {error}", self._stack()) from None
 
     def close(self) -> None:
-        """Stop the process and free what it held. Safe to call twice."""
+        """Stop the process and what it started, and free what it held. Safe to call twice."""
+        if self._pipe.closed:
+            return
         self._pipe.close()
-        self._process.kill()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         for slab in (self.outgoing, self.incoming):
             slab.close()

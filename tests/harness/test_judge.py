@@ -1,0 +1,177 @@
+"""One clause on one subject gives one record, whatever the subject, the framework or the harness does."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from xentcheck.bench import Bench, Target
+from xentcheck.cases import Case, case_from_token
+from xentcheck.contract import CONTRACT
+from xentcheck.divergence import Ledger
+from xentcheck.judge import Assignment, judge
+from xentcheck.levels import LEVELS, Level
+from xentcheck.verdict import Deviation, Measurement
+from xentcheck.workers import WorkerPool
+from xentcheck_adapters import built_in_subjects
+from xentcheck_reports import Record, Status
+
+Judged = Callable[..., Record]
+NOTHING_KNOWN = Ledger(())
+
+
+def case_of(record: Record) -> Case:
+    """The case that a failure's replay command names."""
+    assert record.failure is not None
+    return case_from_token(record.failure.replay.split()[4])
+
+
+def test_an_honest_subject_passes_with_its_worst_error(judged: Judged) -> None:
+    record = judged("VAL-1", "losses.py:honest")
+    assert record.status is Status.PASS
+    assert record.examples >= 30
+    assert record.worst is not None
+    assert 0 < record.worst.ratio <= 1
+    assert record.values > 0
+    assert record.seconds > 0
+
+
+def test_a_failure_is_shrunk_to_what_a_person_can_read(judged: Judged, bench: Callable[..., Bench]) -> None:
+    record = judged("VAL-1", "losses.py:doubled_gradient")
+    assert record.status is Status.FAIL
+    case = case_of(record)
+    assert case.rows <= 4
+    assert case.classes <= 4
+    assert record.failure is not None
+    assert "logits = [[" in record.failure.case
+    assert record.worst is not None
+    assert record.worst.what == "grad_logits"
+    with pytest.raises(Deviation):
+        CONTRACT["VAL-1"].check(case, bench("losses.py:doubled_gradient"))
+
+
+def test_a_crash_is_shrunk_like_any_failure(judged: Judged, brief: Level) -> None:
+    record = judged("VAL-1", "losses.py:crashes_from_4_classes", level=replace(brief, shrink_seconds=4))
+    assert record.status is Status.CRASH
+    case = case_of(record)
+    assert case.rows <= 4
+    assert 4 <= case.classes <= 8
+    assert record.failure is not None
+    assert "SIGSEGV" in record.failure.got
+    assert record.failure.detail is not None
+    assert "crashes_from_4_classes" in record.failure.detail
+
+
+def test_shrinking_stops_when_its_time_is_up(judged: Judged, brief: Level) -> None:
+    started = time.monotonic()
+    record = judged("VAL-1", "losses.py:slow_and_wrong", level=replace(brief, shrink_seconds=1))
+    # the first failure, the budget, and the replay of what is known to fail
+    assert time.monotonic() - started < 4
+    assert record.status is Status.FAIL
+
+
+def test_a_subject_that_changes_its_mind_fails(judged: Judged) -> None:
+    assert judged("VAL-1", "losses.py:wrong_every_other_time").status is Status.FAIL
+    assert judged("DET-1", "losses.py:wrong_every_other_time").status is Status.FAIL
+
+
+@pytest.mark.parametrize("clause", CONTRACT)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "losses.py:mean_of_everything",
+        "losses.py:flat_gradient",
+        "losses.py:half_precision",
+        "losses.py:structured",
+        "losses.py:integers",
+        "losses.py:zeroes_its_input",
+        "losses.py:refuses",
+    ],
+)
+def test_a_malformed_answer_is_never_a_fault_of_the_harness(
+    judged: Judged, bench: Callable[..., Bench], brief: Level, clause: str, name: str
+) -> None:
+    if CONTRACT[clause].lacks(bench(name).subject):
+        pytest.skip("the clause does not apply to NumPy callables")
+    record = judged(clause, name, level=replace(brief, cheap_examples=5, shrink_seconds=0.2))
+    assert record.status in (Status.FAIL, Status.PASS), record.failure
+    if clause == "VAL-1":
+        assert record.status is Status.FAIL
+        assert record.failure is not None
+        assert "\n" not in record.failure.summary
+
+
+def test_a_fault_of_the_harness_is_told_as_one(bench: Callable[..., Bench], brief: Level) -> None:
+    def broken(case: Case, bench: Bench) -> Measurement:
+        raise ZeroDivisionError("our own")
+
+    clause = replace(CONTRACT["VAL-1"], check=broken)
+    record = judge(Assignment(clause, bench("losses.py:honest"), brief, NOTHING_KNOWN, 1, None))
+    assert record.status is Status.HARNESS_ERROR
+    assert record.failure is not None
+    assert "ZeroDivisionError: our own" in record.failure.summary
+    assert record.failure.detail is not None
+    assert "test_judge.py" in record.failure.detail
+
+
+def test_a_framework_that_is_not_there_is_not_run(bare_python: Path, brief: Level) -> None:
+    subjects = built_in_subjects()
+    with WorkerPool(interpreter=str(bare_python)) as workers:
+        bench = Bench(Target(subjects["jax.log_softmax.eager"], "cpu", "float32"), workers, subjects)
+        record = judge(Assignment(CONTRACT["VAL-1"], bench, brief, NOTHING_KNOWN, 1, None))
+    assert record.status is Status.NOT_RUN
+    assert record.reason is not None
+    assert re.search("jax", record.reason)
+
+
+def test_what_a_level_postpones_is_not_run_and_starts_no_worker() -> None:
+    subjects = built_in_subjects()
+    with WorkerPool(interpreter="there is no such interpreter") as workers:
+        bench = Bench(Target(subjects["torch.compile"], "cpu", "float16"), workers, subjects)
+        record = judge(Assignment(CONTRACT["VAL-1"], bench, LEVELS["quick"], NOTHING_KNOWN, 1, None))
+    assert record.status is Status.NOT_RUN
+    assert record.reason is not None
+    assert "--level=standard" in record.reason
+
+
+def test_a_file_that_is_not_there_is_not_run_by_name(judged: Judged) -> None:
+    record = judged("VAL-1", "nowhere.py:loss")
+    assert record.status is Status.NOT_RUN
+    assert record.reason is not None
+    assert "nowhere.py" in record.reason
+
+
+def test_a_failure_is_remembered_for_its_own_target_only(
+    bench: Callable[..., Bench], brief: Level, tmp_path: Path
+) -> None:
+    name = "losses.py:wrong_in_long_rows"
+    plain = replace(CONTRACT["VAL-1"], always=lambda _: ())  # no landmark may find it
+
+    def run(examples: int, seed: int, dtype: str = "float32") -> Status:
+        level = replace(brief, cheap_examples=examples)
+        return judge(Assignment(plain, bench(name, dtype), level, NOTHING_KNOWN, seed, tmp_path)).status
+
+    assert run(1, seed=1) is Status.PASS
+    assert run(400, seed=2) is Status.FAIL
+    assert run(1, seed=1, dtype="float64") is Status.PASS
+    assert run(1, seed=1) is Status.FAIL
+
+
+def test_the_seed_decides_what_is_drawn(bench: Callable[..., Bench], brief: Level) -> None:
+    def tokens(seed: int) -> list[str]:
+        seen: list[str] = []
+
+        def look(case: Case, bench: Bench) -> Measurement:
+            seen.append(case.token)
+            return Measurement()
+
+        clause = replace(CONTRACT["VAL-1"], check=look)
+        judge(Assignment(clause, bench("losses.py:honest"), brief, NOTHING_KNOWN, seed, None))
+        return seen
+
+    assert tokens(1) == tokens(1) != tokens(2)

@@ -1,0 +1,93 @@
+"""The suite catches every faulty implementation we could think of and accuses no honest one, at level quick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from faults import FAULTS
+from honest import HONEST
+
+from xentcheck.bench import Bench, Target
+from xentcheck.clauses import CLAUSES
+from xentcheck.divergence import Ledger
+from xentcheck.judge import Assignment, judge
+from xentcheck.levels import LEVELS, Level
+from xentcheck.workers import WorkerPool
+from xentcheck_adapters.numpy_callable import subject_from_spec
+from xentcheck_reports import Record, Status
+
+HERE = Path(__file__).parent
+SEED = 1
+# A kill is a kill before it is shrunk.
+QUICK = replace(LEVELS["quick"], shrink_seconds=0)
+# float32 first: most faults show there, and a table stops at the first clause that sees the fault.
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+# A fault of each family, so that every run sees each part of the contract at work; the others need minutes.
+SAMPLE = (
+    "Softmax.tail_1024_not_rescaled",
+    "Softmax.clipped",
+    "Precision.table_exp_fine",
+    "Gradient.label_slightly_off",
+    "Rows.only_256",
+    "Memory.strides_ignored",
+    "Form.squeezed",
+    "Labels.wrap",
+    "Dense.renormalised",
+    "Smoothing.only_in_gradient",
+    "Mean.unweighted_in_gradient",
+    "Ignore.by_multiplication",
+    "Upstream.mean_only",
+    "Weight.of_the_largest_logit",
+)
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[WorkerPool]:
+    with WorkerPool() as pool:
+        yield pool
+
+
+def records(pool: WorkerPool, name: str, level: Level = QUICK) -> Iterator[Record]:
+    """Verdicts of all clauses on a function of this folder, `FILE:QUALNAME`."""
+    file, qualname = name.split(":")
+    subject = subject_from_spec(f"numpy:{HERE / file}:{qualname}")
+    for dtype in DTYPES:
+        bench = Bench(Target(subject, "cpu", dtype), pool, {subject.name: subject})
+        for clause in CLAUSES.values():
+            if clause.lacks(subject) is None:
+                yield judge(Assignment(clause, bench, level, Ledger(()), SEED, None))
+
+
+def killer(pool: WorkerPool, fault: str) -> str | None:
+    """The first clause and dtype that sees a fault; trouble of the harness itself is no kill."""
+    for record in records(pool, f"faults.py:{fault}"):
+        assert record.status in (Status.PASS, Status.FAIL, Status.CRASH), record.failure
+        if record.status.is_failure:
+            return f"{record.clause} in {record.dtype}"
+    return None
+
+
+@pytest.mark.parametrize("fault", SAMPLE)
+def test_a_fault_is_caught(pool: WorkerPool, fault: str) -> None:
+    assert killer(pool, fault)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in SAMPLE])
+def test_every_fault_is_caught(pool: WorkerPool, fault: str) -> None:
+    assert killer(pool, fault)
+
+
+@pytest.mark.parametrize("name", ["every_operation_rounded", "log_sum_exp_minus_logit"])
+def test_an_honest_implementation_is_not_accused_by_a_few_cases(pool: WorkerPool, name: str) -> None:
+    few = replace(QUICK, unknown_examples=10)
+    assert [record for record in records(pool, f"honest.py:{name}", few) if record.status is not Status.PASS] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HONEST)
+def test_an_honest_implementation_is_not_accused(pool: WorkerPool, name: str) -> None:
+    assert [record for record in records(pool, f"honest.py:{name}") if record.status is not Status.PASS] == []
