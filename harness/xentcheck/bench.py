@@ -9,7 +9,7 @@ from typing import Any
 from xentcheck.build import build_call
 from xentcheck.cases import Case
 from xentcheck.expectation import Expectation, expect
-from xentcheck.verdict import Measurement, conform, returned
+from xentcheck.verdict import Measurement, conform, returned, well_formed
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Call, Outcome, Returned, Subject
 
@@ -46,8 +46,8 @@ class Bench:
         return self.pool.run(self.subject, self.target.device, call, self.target.dtype)
 
     def answer(self, call: Call) -> Returned:
-        """The subject's answer; raises Deviation if it gives none."""
-        return returned(self.run(call))
+        """The subject's answer; raises Deviation if it gives none, or one of a wrong shape or dtype."""
+        return well_formed(returned(self.run(call)), call, self.target.dtype)
 
     def expect(self, call: Call) -> Expectation:
         """What an honest subject of the declared precision may answer."""

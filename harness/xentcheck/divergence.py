@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from xentcheck.cases import Case, case_from_fields
 from xentcheck.verdict import Deviation
+from xentcheck_adapters.registry import ADAPTERS
 
 
 class LedgerError(ValueError):
@@ -69,8 +70,8 @@ class Divergence(BaseModel):
     def _is_a_case(cls, example: dict[str, Any]) -> dict[str, Any]:
         try:
             case_from_fields(example)
-        except TypeError as error:
-            raise ValueError(f"example is not a case: {error}") from None
+        except (TypeError, LookupError) as error:
+            raise ValueError(f"example is not a case: {error!r}") from None
         return example
 
     def concerns(self, clause: str, subject: str, dtype: str, versions: Mapping[str, str]) -> bool:
@@ -144,10 +145,10 @@ class Ledger:
 
 
 def load_ledger() -> Ledger:
-    """Read every ledger beside the adapters. Raises LedgerError."""
+    """Read the ledger of every adapter that has one. Raises LedgerError."""
     folder = files("xentcheck_adapters")
-    texts = {item.name: item.read_text() for item in folder.iterdir() if item.name.endswith(".toml")}
-    return Ledger(tuple(entry for name in sorted(texts) for entry in parse_ledger(name, texts[name])))
+    ledgers = [folder / f"{adapter}.toml" for adapter in ADAPTERS]
+    return Ledger(tuple(e for file in ledgers if file.is_file() for e in parse_ledger(file.name, file.read_text())))
 
 
 def parse_ledger(name: str, text: str) -> tuple[Divergence, ...]:
@@ -156,8 +157,14 @@ def parse_ledger(name: str, text: str) -> tuple[Divergence, ...]:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise LedgerError(f"{name}: not TOML: {error}") from None
+    unknown_tables = sorted(set(document) - {"divergence"})
+    if unknown_tables:
+        raise LedgerError(f"{name}: unknown table {unknown_tables[0]!r}, expected only [[divergence]]")
+    tables = document.get("divergence", [])
+    if not isinstance(tables, list):
+        raise LedgerError(f"{name}: divergence: expected [[divergence]] tables, got {type(tables).__name__}")
     entries = []
-    for number, entry in enumerate(document.get("divergence", []), start=1):
+    for number, entry in enumerate(tables, start=1):
         try:
             entries.append(Divergence.model_validate(entry))
         except ValidationError as error:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, Verbosity, example, given, seed, settings
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 from xentcheck import evidence
@@ -105,10 +105,14 @@ def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) ->
     def check(case: Case) -> None:
         _check(assignment, known, tally, case)
 
-    test = given(case=assignment.clause.draw(scope))(check)
-    for case in assignment.clause.always(scope):
-        test = example(case=case)(test)
-    seed(assignment.seed)(_settings(assignment)(test))()
+    examples = [entry.example_case(scope.dtype) for entry in known if entry.clause == assignment.clause.id]
+    for case in (*assignment.clause.always(scope), *examples):
+        try:
+            check(case)
+        except Deviation:
+            break  # kept in the tally; Hypothesis, which does not shrink explicit examples, may find a smaller one
+    test = seed(assignment.seed)(given(case=assignment.clause.draw(scope))(check))
+    _settings(assignment)(test)()  # after `seed`, which would switch the database off
 
 
 def _check(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, case: Case) -> None:
@@ -199,7 +203,7 @@ def _settings(assignment: Assignment) -> settings:
     return settings(
         max_examples=assignment.level.examples(target.subject),
         database=database,
-        phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+        phases=(Phase.reuse, Phase.generate, Phase.shrink),
         deadline=None,
         derandomize=False,
         print_blob=False,

@@ -51,8 +51,8 @@ def panel_call(case: Case, subject: Subject) -> Call:
 
 
 def _answers(case: Case, bench: Bench) -> Measurement:
-    bench.answer(panel_call(case, bench.subject))
-    return Measurement()
+    """One subject's share: alone, it can only be held against the reference."""
+    return bench.conforms(panel_call(case, bench.subject), case)[1]
 
 
 CLAUSE = Clause(
@@ -123,8 +123,16 @@ def _compare_with_others(seat: _Seat, seats: Sequence[_Seat]) -> Record:
             problem = _disagreement(seat, other, deviation)
     status = Status.FAIL if problem else Status.PASS
     reason = None if others else "no second framework took part in this run"
-    made = record(CLAUSE, seat.target, status if others else Status.NOT_RUN, measurement=total, reason=reason)
-    return made.model_copy(update={"bitwise": rates, "examples": len(seat.answers), "failure": problem})
+    made = record(
+        CLAUSE,
+        seat.target,
+        status if others else Status.NOT_RUN,
+        measurement=total,
+        examples=len(seat.answers),
+        reason=reason,
+        failure=problem,
+    )
+    return made.model_copy(update={"bitwise": rates})
 
 
 def _compare(a: _Seat, b: _Seat) -> tuple[Measurement, Deviation | None]:

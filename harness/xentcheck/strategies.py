@@ -5,17 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from xentcheck.build import UPSTREAMS
 from xentcheck.cases import Case, Edit
 from xentcheck.levels import Level
 from xentcheck.regimes import REGIMES
 from xentcheck_adapters import LAYOUTS, Subject
-
-T = TypeVar("T")
 
 _SEEDS = st.integers(0, 2**32 - 1)
 _FOCUS = ("anywhere", "first", "last", "edge")
@@ -36,10 +35,7 @@ class Scope:
         return self.subject.slow_traces and not self.level.slow_trace_options
 
 
-@st.composite
 def cases(
-    draw: st.DrawFn,
-    /,
     scope: Scope,
     *,
     labels: Sequence[str] = ("index",),
@@ -53,48 +49,52 @@ def cases(
     layouts: Sequence[str] = LAYOUTS,
     upstreams: Sequence[str] = UPSTREAMS,
     **fixed: Any,
-) -> Case:
-    """Cases for a subject: labels, regimes, reductions, edits to choose from, and whether its options are used."""
+) -> SearchStrategy[Case]:
+    """Cases for a subject: labels, regimes, reductions, edits to choose from, and whether its options are used.
+
+    One static strategy per clause and target: Hypothesis examines a strategy anew each time it is made.
+    """
     subject = scope.subject
-
-    def pick(values: Sequence[T]) -> T:
-        return draw(st.sampled_from(values))
-
-    rows, classes = draw(_shapes(scope, min_rows, min_classes))
-    offered = ["none"] if scope.lean else [r for r in reductions if r in subject.reductions] or ["none"]
-    values: dict[str, Any] = {
-        "dtype": scope.dtype,
-        "rows": rows,
-        "classes": classes,
-        "labels": pick(labels),
-        "regime": pick(regimes),
-        "upstream": pick(upstreams),
-        "focus": pick(_FOCUS),
-        "seed": draw(_SEEDS),
+    offered = [r for r in reductions if r in subject.reductions and not scope.lean] or ["none"]
+    fields: dict[str, SearchStrategy[Any]] = {
+        "shape": _shapes(scope, min_rows, min_classes),
+        "labels": st.sampled_from(labels),
+        "regime": st.sampled_from(regimes),
+        "upstream": st.sampled_from(upstreams),
+        "focus": st.sampled_from(_FOCUS),
+        "seed": _SEEDS,
         # What follows costs a subject that compiles another compilation per value.
-        "reduction": pick([r for r in offered if r != "sum"] or offered if subject.retraces else offered),
-        "label_dtype": subject.label_dtypes[0] if subject.retraces else pick(subject.label_dtypes),
-        "layout": "contiguous" if subject.retraces else pick(layouts),
+        "reduction": st.sampled_from([r for r in offered if r != "sum"] or offered if subject.retraces else offered),
+        "label_dtype": st.sampled_from(subject.label_dtypes[:1] if subject.retraces else subject.label_dtypes),
+        "layout": st.sampled_from(("contiguous",) if subject.retraces else layouts),
     }
     if options and not scope.lean:
-        values["weighted"] = subject.offers("weight") and not subject.retraces and draw(st.booleans())
+        fields["weighted"] = st.booleans() if subject.offers("weight") and not subject.retraces else st.just(False)
         smoothing = _SMOOTHING[:2] if subject.retraces else _SMOOTHING
-        values["label_smoothing"] = pick(smoothing) if subject.offers("label_smoothing") else 0.0
+        fields["label_smoothing"] = st.sampled_from(smoothing if subject.offers("label_smoothing") else (0.0,))
     if edits:
-        edit = st.builds(Edit, st.integers(0, rows - 1), st.integers(0, classes - 1), st.sampled_from(list(edits)))
-        values["edits"] = tuple(draw(st.lists(edit, min_size=0, max_size=max_edits)))
-    return Case(**values | fixed)
+        edit = st.builds(Edit, st.integers(0, 7), st.integers(0, 4096), st.sampled_from(edits))
+        fields["edits"] = st.lists(edit, max_size=max_edits).map(tuple)
+
+    def case(values: dict[str, Any]) -> Case:
+        rows, classes = values.pop("shape")
+        return Case(dtype=scope.dtype, rows=rows, classes=classes, **values | fixed)
+
+    return st.fixed_dictionaries(fields).map(case)
 
 
-@st.composite
-def _shapes(draw: st.DrawFn, scope: Scope, min_rows: int, min_classes: int) -> tuple[int, int]:
+def _shapes(scope: Scope, min_rows: int, min_classes: int) -> SearchStrategy[tuple[int, int]]:
     level = scope.level
     if scope.subject.retraces:
-        menu = [(n, c) for n, c in level.shapes(scope.subject) if n >= min_rows and c >= min_classes]
-        return draw(st.sampled_from(menu))
+        menu = level.shapes(scope.subject)
+        return st.sampled_from([(n, c) for n, c in menu if n >= min_rows and c >= min_classes])
     # Mostly small: a structural fault shows there, and a small failure is one a person can read.
+    rows = st.one_of(st.integers(min_rows, max(5, min_rows)), st.sampled_from(level.rows))
     few = st.integers(min_classes, max(12, min_classes))
-    classes = draw(st.one_of(few, st.sampled_from([c for c in level.classes if c >= min_classes])))
-    most = max(min_rows, level.cells // classes)
-    rows = draw(st.one_of(st.integers(min_rows, max(5, min_rows)), st.sampled_from(level.rows)))
-    return max(min_rows, min(rows, most)), classes
+    classes = st.one_of(few, st.sampled_from([c for c in level.classes if c >= min_classes]))
+
+    def within(shape: tuple[int, int]) -> tuple[int, int]:
+        most = max(min_rows, level.cells // shape[1])
+        return max(min_rows, min(shape[0], most)), shape[1]
+
+    return st.tuples(rows, classes).map(within)

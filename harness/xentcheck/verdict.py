@@ -11,6 +11,7 @@ from xentcheck.expectation import Expectation, Expected
 from xentcheck.randomness import Array
 from xentcheck_adapters import (
     FLOAT_DTYPES,
+    Call,
     Crashed,
     Outcome,
     OutOfMemory,
@@ -74,6 +75,13 @@ def returned(outcome: Outcome) -> Returned:
     raise no_answer(outcome, expected="an answer")
 
 
+def well_formed(answer: Returned, call: Call, dtype: str) -> Returned:
+    """The answer, fit to be indexed by row and class; raises Deviation if a shape or dtype is wrong."""
+    _check_form("loss", answer.loss, call.logits.shape[:1] if call.reduction == "none" else (), dtype)
+    _check_form("grad_logits", answer.grad_logits, call.logits.shape, dtype)
+    return answer
+
+
 def no_answer(outcome: Refused | Crashed | TimedOut | OutOfMemory, *, expected: str) -> Deviation:
     """The deviation of a subject that did not answer."""
     if isinstance(outcome, Refused):
@@ -89,7 +97,9 @@ def no_answer(outcome: Refused | Crashed | TimedOut | OutOfMemory, *, expected: 
 def describe(outcome: Outcome) -> str:
     """One line about an outcome."""
     if isinstance(outcome, Refused):
-        return f"{outcome.error}: {outcome.message.strip().splitlines()[0] if outcome.message.strip() else ''}"
+        first = outcome.message.strip().splitlines()[0] if outcome.message.strip() else ""
+        # a lone surrogate, as file names can hold, could not be written to a record
+        return f"{outcome.error}: {first}".encode(errors="backslashreplace").decode()
     if isinstance(outcome, Crashed):
         return f"its process {outcome.cause}"
     if isinstance(outcome, TimedOut):
@@ -109,7 +119,7 @@ def conform(answer: Returned, expectation: Expectation, token: str) -> Measureme
         got = getattr(answer, what)
         if got is None:
             raise Deviation(what, expected=f"an array of shape {expected.value.shape}", got="nothing")
-        _check_form(what, got, expected.value, expectation.dtype)
+        _check_form(what, got, expected.value.shape, expectation.dtype)
         ratio = error_ratio(got, expected, expectation.dtype)
         measurement += Measurement(values=ratio.size)
         if ratio.size:
@@ -162,9 +172,9 @@ def first_overflow(dtype: str) -> float:
     return 2.0 * float(np.ldexp(1.0, int(np.frexp(float(info.max))[1]) - 1))
 
 
-def _check_form(what: str, got: Array, expected: Array, dtype: str) -> None:
-    if got.shape != expected.shape:
-        raise Deviation(f"{what} shape", expected=f"{what} of shape {expected.shape}", got=str(got.shape))
+def _check_form(what: str, got: Array, shape: tuple[int, ...], dtype: str) -> None:
+    if got.shape != shape:
+        raise Deviation(f"{what} shape", expected=f"{what} of shape {shape}", got=str(got.shape))
     name = dtype_name(got.dtype)
     if name not in FLOAT_DTYPES or _precision(name) < _precision(dtype):
         raise Deviation(f"{what} dtype", expected=f"{what} in {dtype} or wider", got=name)

@@ -59,7 +59,7 @@ def bench(pool: WorkerPool, subject: Callable[[str], Subject]) -> Callable[..., 
 @pytest.fixture(scope="session")
 def brief() -> Level:
     """Enough to find the gross faults of these tests, and a budget that keeps them short."""
-    return replace(LEVELS["quick"], cheap_examples=30, shrink_seconds=2)
+    return replace(LEVELS["quick"], unknown_examples=30, shrink_seconds=2)
 
 
 @pytest.fixture
@@ -67,7 +67,8 @@ def judged(bench: Callable[..., Bench], brief: Level) -> Callable[..., Record]:
     """The record of a clause on a subject."""
 
     def run(clause: str, name: str, *, ledger: Ledger | None = None, level: Level = brief, **rest: Any) -> Record:
-        return judge(Assignment(CONTRACT[clause], bench(name, **rest), level, ledger or Ledger(()), seed=1, memory=None))
+        known = ledger or Ledger(())
+        return judge(Assignment(CONTRACT[clause], bench(name, **rest), level, known, seed=1, memory=None))
 
     return run
 

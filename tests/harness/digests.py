@@ -20,7 +20,7 @@ def fixed_cases() -> dict[str, list[Case]]:
     """Cases by what they vary."""
     regimes = (*REGIMES, *PROBABILITY_REGIMES)
     kinds = (*DISTRIBUTIONS, *NOT_DISTRIBUTIONS)
-    varied = {
+    return {
         **{f"regime {name}": [_case(regime=name, dtype=dtype) for dtype in FLOAT_DTYPES] for name in regimes},
         **{f"labels {kind}": [_case(labels=kind, dtype=dtype) for dtype in FLOAT_DTYPES] for kind in kinds},
         **{f"upstream {kind}": [_case(upstream=kind), _case(upstream=kind, reduction="mean")] for kind in UPSTREAMS},
@@ -30,7 +30,6 @@ def fixed_cases() -> dict[str, list[Case]]:
         "weights": [_case(weighted=True, seed=seed) for seed in range(4)],
         "ignored": [_case(ignore_index=3, ignored=some, poison="nan") for some in ("none", "some", "all")],
     }
-    return varied
 
 
 def _case(**fields: object) -> Case:

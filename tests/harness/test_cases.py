@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import zlib
 from dataclasses import fields
@@ -71,7 +72,5 @@ def test_what_is_no_token_is_a_value_error(text: str) -> None:
 
 @given(document=Json | st.dictionaries(st.sampled_from(NAMES), Json))
 def test_a_token_of_any_json_is_a_case_or_a_value_error(document: Any) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         assert isinstance(case_from_token(token_of(document)), Case)
-    except ValueError as error:
-        assert "not a case token" in str(error)

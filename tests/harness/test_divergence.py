@@ -48,12 +48,12 @@ def ledger(**changes: Any) -> Ledger:
     ("text", "told"),
     [
         ("[[divergence]\n", r"broken.toml: not TOML: .*line 1"),
-        ("[[divergences]]\n" + COMPLETE, "broken.toml: unknown table 'divergences', expected only .*divergence"),
+        ("[[divergences]]\n" + COMPLETE, r"broken.toml: unknown table 'divergences', expected only \[\[divergence\]\]"),
         ("divergence = 3", r"broken.toml: divergence: expected \[\[divergence\]\] tables, got int"),
-        (COMPLETE + COMPLETE.replace('link = "https://example.org"', ""), "broken.toml: divergence 2: link: .*required"),
+        (COMPLETE + COMPLETE.replace("link =", "like ="), "broken.toml: divergence 2: link: .*required"),
         (COMPLETE + 'claws = "SOFT-2"', "broken.toml: divergence 1: claws: .*not permitted"),
-        (COMPLETE + 'versions = { numpy = "two" }', "broken.toml: divergence 1: versions: .*numpy: got 'two'.*>=2.20"),
-        (COMPLETE + "when = { moon = 'full' }", r"broken.toml: divergence 1: when: no fact \['moon'\]; facts are .*classes"),
+        (COMPLETE + 'versions = { numpy = "two" }', "divergence 1: versions: .*numpy: got 'two'.*>=2.20"),
+        (COMPLETE + "when = { moon = 'full' }", r"divergence 1: when: no fact \['moon'\]; facts are .*classes"),
         (COMPLETE.replace("classes", "klasses"), "broken.toml: divergence 1: example: .*klasses"),
         (COMPLETE.replace("classes = 3", "explicit = { logits = [[1.0]] }"), "divergence 1: example: .*labels"),
         (COMPLETE.replace("classes = 3", "explicit = { logits = [], labels = [] }"), "divergence 1: example"),
@@ -125,7 +125,7 @@ def test_a_predicate_may_name_the_results_that_deviate() -> None:
     ],
 )
 def test_an_entry_concerns_its_clauses_subjects_dtypes_and_versions(changes: dict[str, Any], concerned: bool) -> None:
-    assert entry(**changes).concerns("SOFT-2", "numpy:a.py:b", "float32", {"numpy": "2.4.0rc1+local"}) is concerned
+    assert entry(**changes).concerns("SOFT-2", "numpy:a.py:b", "float32", {"numpy": "2.5.0rc1+local"}) is concerned
 
 
 def test_a_deviation_that_nobody_knows_is_a_failure(judged: Callable[..., Record]) -> None:
@@ -178,7 +178,7 @@ def test_an_example_that_deviates_otherwise_than_predicted_is_a_failure(judged: 
 
 def test_an_entry_may_show_in_other_clauses_but_need_not(judged: Callable[..., Record], brief: Level) -> None:
     known = ledger(clause="VAL-1", also=("IGN-*",), when={"classes": {"min": 100}}, example={"classes": 100})
-    many = replace(brief, cheap_examples=100)
+    many = replace(brief, unknown_examples=100)
     shown = judged("IGN-1", "losses.py:wrong_from_100_classes", ledger=known, level=many)
     assert shown.status is Status.KNOWN_DIVERGENCE
     assert judged("IGN-1", "losses.py:honest", ledger=known).status is Status.PASS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,13 +11,14 @@ import pytest
 
 from xentcheck.bench import Bench, Target
 from xentcheck.cases import Case, case_from_token
+from xentcheck.clauses import CLAUSES
 from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Ledger
 from xentcheck.judge import Assignment, judge
 from xentcheck.levels import LEVELS, Level
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters import built_in_subjects
+from xentcheck_adapters import Subject, built_in_subjects
 from xentcheck_reports import Record, Status
 
 Judged = Callable[..., Record]
@@ -80,30 +80,20 @@ def test_a_subject_that_changes_its_mind_fails(judged: Judged) -> None:
     assert judged("DET-1", "losses.py:wrong_every_other_time").status is Status.FAIL
 
 
-@pytest.mark.parametrize("clause", CONTRACT)
 @pytest.mark.parametrize(
-    "name",
-    [
-        "losses.py:mean_of_everything",
-        "losses.py:flat_gradient",
-        "losses.py:half_precision",
-        "losses.py:structured",
-        "losses.py:integers",
-        "losses.py:zeroes_its_input",
-        "losses.py:refuses",
-    ],
+    "function",
+    ["mean_of_everything", "flat_gradient", "half_precision", "structured", "integers", "zeroes_its_input", "refuses"],
 )
 def test_a_malformed_answer_is_never_a_fault_of_the_harness(
-    judged: Judged, bench: Callable[..., Bench], brief: Level, clause: str, name: str
+    judged: Judged, subject: Callable[[str], Subject], brief: Level, function: str
 ) -> None:
-    if CONTRACT[clause].lacks(bench(name).subject):
-        pytest.skip("the clause does not apply to NumPy callables")
-    record = judged(clause, name, level=replace(brief, cheap_examples=5, shrink_seconds=0.2))
-    assert record.status in (Status.FAIL, Status.PASS), record.failure
-    if clause == "VAL-1":
-        assert record.status is Status.FAIL
-        assert record.failure is not None
-        assert "\n" not in record.failure.summary
+    name = f"losses.py:{function}"
+    clauses = [clause for clause in CLAUSES.values() if clause.lacks(subject(name)) is None]
+    few = replace(brief, unknown_examples=5, shrink_seconds=0.2)
+    records = {clause.id: judged(clause.id, name, level=few) for clause in clauses}
+    assert {record.status for record in records.values()} <= {Status.FAIL, Status.PASS}
+    assert records["VAL-1"].failure is not None
+    assert "\n" not in records["VAL-1"].failure.summary
 
 
 def test_a_fault_of_the_harness_is_told_as_one(bench: Callable[..., Bench], brief: Level) -> None:
@@ -126,7 +116,7 @@ def test_a_framework_that_is_not_there_is_not_run(bare_python: Path, brief: Leve
         record = judge(Assignment(CONTRACT["VAL-1"], bench, brief, NOTHING_KNOWN, 1, None))
     assert record.status is Status.NOT_RUN
     assert record.reason is not None
-    assert re.search("jax", record.reason)
+    assert "jax" in record.reason
 
 
 def test_what_a_level_postpones_is_not_run_and_starts_no_worker() -> None:
@@ -153,7 +143,7 @@ def test_a_failure_is_remembered_for_its_own_target_only(
     plain = replace(CONTRACT["VAL-1"], always=lambda _: ())  # no landmark may find it
 
     def run(examples: int, seed: int, dtype: str = "float32") -> Status:
-        level = replace(brief, cheap_examples=examples)
+        level = replace(brief, unknown_examples=examples)
         return judge(Assignment(plain, bench(name, dtype), level, NOTHING_KNOWN, seed, tmp_path)).status
 
     assert run(1, seed=1) is Status.PASS

@@ -89,7 +89,9 @@ def test_a_device_that_a_subject_lacks_is_left_out() -> None:
     assert devices == {"cpu", "cuda"}
 
 
-@pytest.mark.parametrize(("devices", "dtypes", "what"), [(["tpu"], [], "device 'tpu'"), (["cpu"], ["int8"], "dtype 'int8'")])
+@pytest.mark.parametrize(
+    ("devices", "dtypes", "what"), [(["tpu"], [], "device 'tpu'"), (["cpu"], ["int8"], "dtype 'int8'")]
+)
 def test_an_unknown_device_or_dtype_is_told_with_the_known_ones(
     devices: list[str], dtypes: list[str], what: str
 ) -> None:

@@ -87,7 +87,8 @@ def test_an_answer_within_its_bounds_is_measured() -> None:
 def test_an_answer_outside_its_bounds_is_a_deviation_that_says_where_and_why() -> None:
     got = answer()
     got.grad_logits[1, 2] = 0.5
-    with pytest.raises(Deviation, match=r"grad_logits\[1, 2\] in \[-0.25, 0.25\].*got 0.5 \(error 2 × bound\)") as caught:
+    told = r"grad_logits\[1, 2\] in \[-0.25, 0.25\].*got 0.5 \(error 2 × bound\)"
+    with pytest.raises(Deviation, match=told) as caught:
         conform(got, expectation(), "")
     worst = caught.value.measurement.worst
     assert worst is not None
@@ -121,7 +122,7 @@ def test_a_wider_dtype_is_welcome() -> None:
 
 def test_a_wanted_gradient_that_is_missing_is_a_deviation() -> None:
     wanted = replace(expectation(), parts={"grad_labels": expected(np.zeros((2, 3)))})
-    with pytest.raises(Deviation, match="grad_labels.*got nothing"):
+    with pytest.raises(Deviation, match=r"grad_labels.*got nothing"):
         conform(answer(), wanted, "")
 
 

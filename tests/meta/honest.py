@@ -160,9 +160,11 @@ def rounding(dtype: Any) -> Kernel:
     )
 
 
-def plain(logits: Array, labels: Array) -> tuple[Array, Array]:
-    """Offers no option at all: row losses and the gradient of their sum."""
-    return wide(logits, labels, reduction="none")
+def without_options(
+    logits: Array, labels: Array, *, reduction: str = "mean", grad_output: Array | None = None
+) -> tuple[Array, Array]:
+    """Offers neither weights, nor smoothing, nor an ignored label: what it lacks is no fault."""
+    return wide(logits, labels, reduction=reduction, ignore_index=-(2**62), grad_output=grad_output)
 
 
 HONEST = (
@@ -178,4 +180,5 @@ HONEST = (
     "log_sum_exp_minus_logit",
     "row_by_row",
     "every_operation_rounded",
+    "without_options",
 )

@@ -38,7 +38,7 @@ class Batch:
 
     @property
     def classes(self) -> int:
-        return self.logits.shape[1]
+        return int(self.logits.shape[1])
 
     @property
     def kept(self) -> Array:
@@ -116,7 +116,9 @@ def row_scale(b: Batch, divisor: Any) -> Array:
 
 def reduce(losses: Array, divisor: Any, b: Batch) -> Array:
     """(N,) or ()."""
-    return {"none": lambda: losses, "sum": losses.sum, "mean": lambda: losses.sum() / divisor}[b.reduction]()
+    if b.reduction == "none":
+        return losses
+    return np.asarray(losses.sum() / divisor if b.reduction == "mean" else losses.sum())
 
 
 def store(loss: Array, grad: Array, b: Batch) -> tuple[Any, Any]:

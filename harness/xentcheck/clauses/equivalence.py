@@ -15,7 +15,7 @@ from xentcheck.clauses.clause import Clause
 from xentcheck.expectation import Expectation
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases
-from xentcheck.verdict import Deviation, Measurement, conform, describe, no_answer, returned, with_twin
+from xentcheck.verdict import Deviation, Measurement, conform, describe, no_answer, returned, well_formed, with_twin
 from xentcheck_adapters import Array, Call, Returned, Subject
 
 _QUESTION = "https://stackoverflow.com/questions/37312421/"
@@ -78,20 +78,25 @@ def _is_a_mode(subject: Subject) -> str | None:
     return None
 
 
-@st.composite
-def _for_modes(draw: st.DrawFn, scope: Scope) -> Case:
+def _for_modes(scope: Scope) -> SearchStrategy[Case]:
     """Everything at once: modes must agree on special values, refused labels and ignored rows too."""
     subject = scope.subject
-    kind = draw(st.sampled_from([k for k in subject.labels if k != "multi-hot"]))
-    labels = ("index",) if kind == "index" else ("one-hot", "soft", "double")
     edits = ("-inf", "nan", "+inf", "tie")
-    case = draw(cases(scope, labels=labels, reductions=subject.reductions, edits=edits, max_edits=2))
-    if kind == "index":
-        bad = st.sampled_from((None, None, -1, case.classes))
-        case = replace(case, bad_label=draw(bad))
-        if subject.offers("ignore_index") and draw(st.booleans()):
-            case = replace(case, ignore_index=-100, ignored=draw(st.sampled_from(("some", "all"))))
-    return case
+    kinds: list[tuple[str, ...]] = [("index",)] if "index" in subject.labels else []
+    kinds += [("one-hot", "soft", "double")] if "dense" in subject.labels else []
+    plain = st.one_of(
+        [cases(scope, labels=kind, reductions=subject.reductions, edits=edits, max_edits=2) for kind in kinds]
+    )
+    ignored = ("none", "some", "all") if subject.offers("ignore_index") else ("none",)
+    return st.builds(_with_labels, plain, st.sampled_from((None, None, "-1", "C")), st.sampled_from(ignored))
+
+
+def _with_labels(case: Case, bad: str | None, ignored: str) -> Case:
+    if case.labels != "index":
+        return case
+    if ignored != "none":
+        case = replace(case, ignore_index=-100, ignored=ignored)
+    return replace(case, bad_label={None: None, "-1": -1, "C": case.classes}[bad])
 
 
 def _modes_agree(case: Case, bench: Bench) -> Measurement:
@@ -104,7 +109,7 @@ def _modes_agree(case: Case, bench: Bench) -> Measurement:
         if isinstance(outcome, Returned):
             raise Deviation("answer where eager refuses", expected=expected, got=describe(outcome))
         raise no_answer(outcome, expected=expected)
-    mine = returned(outcome)
+    mine = well_formed(returned(outcome), call, bench.target.dtype)
     if case.bad_label is not None:
         return with_twin(Measurement(), mine, eager)  # what both make of a bad label is LAB-1's subject
     return agree(mine, eager, bounds_added(bench.expect(call), twin.expect(call)), case.token)

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, takes
 from xentcheck.strategies import Scope, cases
-from xentcheck.verdict import Deviation, Measurement, conform, no_answer, returned
+from xentcheck.verdict import Deviation, Measurement, conform, no_answer, returned, well_formed
 from xentcheck_adapters import Refused, Returned
 
 _TF = "https://www.tensorflow.org/api_docs/python/tf/nn/sparse_softmax_cross_entropy_with_logits"
 
 
-@st.composite
-def _out_of_range(draw: st.DrawFn, scope: Scope) -> Case:
-    case = draw(cases(scope, regimes=("integers", "normal"), layouts=("contiguous",), upstreams=("ones",)))
-    far = (-1, case.classes, -case.classes, 2**31, 2**32 + 1, -5)
-    bad = [label for label in far if _fits(label, case.label_dtype) and label != _COMMON_IGNORE_INDEX]
-    return replace(case, bad_label=draw(st.sampled_from(bad)))
-
-
 # torch, and whoever follows it, ignores this label unless told otherwise
 _COMMON_IGNORE_INDEX = -100
 
+_OUTSIDE: dict[str, Callable[[int], int]] = {
+    "-1": lambda classes: -1,
+    "C": lambda classes: classes,
+    "-C": lambda classes: -classes,
+    "-C-1": lambda classes: -classes - 1,
+    "2**31": lambda classes: 2**31,
+    "2**32+1": lambda classes: 2**32 + 1,
+}
 
-def _fits(label: int, dtype: str) -> bool:
-    info = np.iinfo(dtype)
-    return bool(info.min <= label <= info.max)
+
+def _out_of_range(scope: Scope) -> SearchStrategy[Case]:
+    plain = cases(scope, regimes=("integers", "normal"), layouts=("contiguous",), upstreams=("ones",))
+    strategy = st.builds(_with_bad_label, plain, st.sampled_from(list(_OUTSIDE)), st.integers(0, 7))
+    return strategy.filter(lambda case: case.bad_label != _COMMON_IGNORE_INDEX)
+
+
+def _with_bad_label(case: Case, kind: str, row: int) -> Case:
+    label = _OUTSIDE[kind](case.classes)
+    info = np.iinfo(case.label_dtype)
+    return replace(case, bad_label=label if info.min <= label <= info.max else case.classes, bad_row=row % case.rows)
 
 
 def _landmarks(scope: Scope) -> tuple[Case, ...]:
@@ -50,8 +60,9 @@ def _refused_or_poisoned(case: Case, bench: Bench) -> Measurement:
         return Measurement()
     if not isinstance(outcome, Returned):
         raise no_answer(outcome, expected=f"label {case.bad_label} refused, or NaN")
-    answer = returned(outcome)
-    loss, gradient = float(answer.loss[0]), answer.grad_logits[0].astype(np.float64)
+    answer = well_formed(returned(outcome), call, bench.target.dtype)
+    row = case.bad_row
+    loss, gradient = float(answer.loss[row]), answer.grad_logits[row].astype(np.float64)
     if not np.isnan(loss):
         raise Deviation(
             "silent loss", expected=f"label {case.bad_label} refused, or its loss NaN", got=f"loss {loss!r}"
@@ -70,8 +81,9 @@ def _other_rows(case: Case, bench: Bench, answer: Returned) -> Measurement:
     if case.rows == 1:
         return Measurement()
     call = bench.call(case)
-    rest = replace(call, logits=call.logits[1:], labels=call.labels[1:])
-    return conform(Returned(answer.loss[1:], answer.grad_logits[1:]), bench.expect(rest), case.token)
+    keep = np.arange(case.rows) != case.bad_row
+    rest = replace(call, logits=call.logits[keep], labels=call.labels[keep])
+    return conform(Returned(answer.loss[keep], answer.grad_logits[keep]), bench.expect(rest), case.token)
 
 
 CLAUSES = (

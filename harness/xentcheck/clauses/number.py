@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case, Edit
@@ -16,12 +17,11 @@ from xentcheck.verdict import Deviation, Measurement, conform
 from xentcheck_adapters import Returned, Subject
 
 
-@st.composite
-def _poisoned_row(draw: st.DrawFn, scope: Scope) -> Case:
+def _poisoned_row(scope: Scope) -> SearchStrategy[Case]:
     kind = "index" if "index" in scope.subject.labels else "one-hot"
-    case = draw(cases(scope, labels=(kind,), regimes=FINITE_REGIMES, min_rows=2))
-    row, column = draw(st.integers(0, case.rows - 1)), draw(st.integers(0, case.classes - 1))
-    return replace(case, edits=(Edit(row, column, draw(st.sampled_from(("nan", "+inf")))),))
+    plain = cases(scope, labels=(kind,), regimes=FINITE_REGIMES, min_rows=2)
+    edit = st.builds(Edit, st.integers(0, 7), st.integers(0, 4096), st.sampled_from(("nan", "+inf")))
+    return st.builds(lambda case, edit: replace(case, edits=(edit,)), plain, edit)
 
 
 def _poisons_only_itself(case: Case, bench: Bench) -> Measurement:
