@@ -128,6 +128,9 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         raise Unavailable(f"NumPy runs on cpu, got device {device!r}")
     function = _load(subject)
     accepted = _accepted(function)
+    missing = sorted({"reduction", "grad_output"} - accepted)
+    if missing:
+        raise Unavailable(f"{subject} must take the keyword arguments {', '.join(missing)}; others are optional")
 
     def run(call: Call) -> Returned:
         keywords: dict[str, Any | None] = {

@@ -70,7 +70,7 @@ def _index_labels(case: Case, bits: Bits, columns: Array) -> Array:
         hit = {"none": np.zeros(case.rows, bool), "some": bits.flip((case.rows,)), "all": np.ones(case.rows, bool)}
         labels[hit[case.ignored]] = case.ignore_index
     if case.bad_label is not None:
-        labels[case.bad_row] = case.bad_label
+        labels[case.bad_row % case.rows] = case.bad_label
     return labels.astype(case.label_dtype)
 
 

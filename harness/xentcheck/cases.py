@@ -42,7 +42,7 @@ class Case:
     focus        where the outstanding class of a row sits: "anywhere", "first", "last", "edge" of a power-of-two block
     labels       kind of labels: "index", or a kind of rows of `labels.py`
     label_dtype  of index labels
-    bad_label, bad_row  a label outside [0, C), and the row that carries it
+    bad_label, bad_row  a label outside [0, C), and the row (modulo N) that carries it
     malformed    what is wrong with the dtype or shape of the labels (see `malformed.py`)
     ignore_index, ignored   the ignore label, and which rows carry it: "none", "some", "all"
     poison       what all logits of ignored rows become: "nan", "+inf", "-inf"

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from xentcheck.bench import Bench, Target
-from xentcheck.cases import case_from_token
+from xentcheck.build import build_call
+from xentcheck.cases import Case, case_from_token
 from xentcheck.contract import CONTRACT
 from xentcheck.evidence import describe_case, failure
 from xentcheck.selection import DEVICES, SelectionError, install_hint, missing_modules, select_subjects, split_names
@@ -72,10 +73,7 @@ def replay(clause: str, subject: str, token: str, device: str) -> None:
     """Check one case of CLAUSE on SUBJECT again; TOKEN is what a failure printed. Exits with 1 if it still fails."""
     if clause not in CONTRACT:
         raise click.UsageError(f"unknown clause {clause!r}; known: {', '.join(CONTRACT)}")
-    try:
-        case = case_from_token(token)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+    case = _replayable(token)
     (chosen,) = _selected((subject,), exactly_one=True)
     with WorkerPool() as pool:
         bench = Bench(Target(chosen, device, case.dtype), pool, {**built_in_subjects(), chosen.name: chosen})
@@ -88,6 +86,15 @@ def replay(clause: str, subject: str, token: str, device: str) -> None:
         except Unavailable as error:
             raise click.ClickException(str(error)) from None
     click.echo(f"\n{clause} holds" + (f": worst error is {seen.worst.ratio:.3g} of its bound" if seen.worst else ""))
+
+
+def _replayable(token: str) -> Case:
+    try:
+        case = case_from_token(token)
+        build_call(case)
+    except (ValueError, TypeError, LookupError) as error:
+        raise click.UsageError(f"this version cannot build the case {token}: {error}") from None
+    return case
 
 
 def _selected(names: tuple[str, ...], exactly_one: bool = False) -> list[Subject]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
@@ -65,6 +65,11 @@ def _judge(assignment: Assignment) -> Record:
         opened = bench.pool.open(target.subject, target.device, target.dtype)
     except Unavailable as error:
         return evidence.record(clause, target, Status.NOT_RUN, reason=str(error))
+    subject = replace(target.subject, options=target.subject.options & opened.options)
+    lacking = clause.lacks(subject)
+    if lacking:
+        return evidence.record(clause, target, Status.UNSUPPORTED, reason=f"{subject.name} {lacking}")
+    assignment = replace(assignment, bench=replace(bench, target=replace(target, subject=subject)))
     known = assignment.ledger.concerning(clause.id, target.subject.name, target.dtype, opened.versions)
     tally = _Tally()
     try:

@@ -33,7 +33,7 @@ def fixed_cases() -> dict[str, list[Case]]:
 
 
 def _case(**fields: object) -> Case:
-    return Case(**{**vars(PLAIN), **fields})  # type: ignore[arg-type]
+    return Case(**{**vars(PLAIN), **fields})
 
 
 def digest(cases: list[Case]) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from xentcheck_adapters import FLOAT_DTYPES, dtype_named
 HERE = Path(__file__).parent
 GOLDEN = json.loads((HERE / "digests.json").read_text())
 
+Shape = dict[str, Any]
+
 seeds = st.integers(0, 2**32 - 1)
 dtypes = st.sampled_from(FLOAT_DTYPES)
-shapes = st.tuples(st.integers(1, 9), st.integers(1, 70))
+shapes = st.fixed_dictionaries({"rows": st.integers(1, 9), "classes": st.integers(1, 70)})
 
 
 def wide(array: Any) -> Any:
@@ -43,7 +46,10 @@ def digests(**environment: str) -> dict[str, str]:
 
 def simd_features() -> list[str]:
     """What NumPy chooses at run time on this machine."""
-    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+    from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]
+        __cpu_dispatch__,
+        __cpu_features__,
+    )
 
     return [name for name in __cpu_dispatch__ if __cpu_features__[name]]
 
@@ -58,28 +64,28 @@ def test_built_cases_do_not_depend_on_the_processor() -> None:
 
 
 @given(shape=shapes, dtype=dtypes, seed=seeds, regime=st.sampled_from(REGIMES + PROBABILITY_REGIMES))
-def test_logits_have_the_shape_and_dtype_of_their_case(shape: Any, dtype: str, seed: int, regime: str) -> None:
-    call = build_call(Case(dtype=dtype, rows=shape[0], classes=shape[1], seed=seed, regime=regime))
-    assert (call.logits.shape, call.logits.dtype) == (shape, dtype_named(dtype))
-    assert (call.labels.shape, call.labels.dtype) == (shape[:1], np.int64)
-    assert ((call.labels >= 0) & (call.labels < shape[1])).all()
+def test_logits_have_the_shape_and_dtype_of_their_case(shape: Shape, dtype: str, seed: int, regime: str) -> None:
+    call = build_call(Case(dtype=dtype, **shape, seed=seed, regime=regime))
+    assert (call.logits.shape, call.logits.dtype) == ((shape["rows"], shape["classes"]), dtype_named(dtype))
+    assert (call.labels.shape, call.labels.dtype) == ((shape["rows"],), np.int64)
+    assert ((call.labels >= 0) & (call.labels < shape["classes"])).all()
 
 
 @given(shape=shapes, dtype=dtypes, seed=seeds, regime=st.sampled_from(FINITE_REGIMES))
-def test_finite_regimes_are_finite(shape: Any, dtype: str, seed: int, regime: str) -> None:
-    call = build_call(Case(dtype=dtype, rows=shape[0], classes=shape[1], seed=seed, regime=regime))
+def test_finite_regimes_are_finite(shape: Shape, dtype: str, seed: int, regime: str) -> None:
+    call = build_call(Case(dtype=dtype, **shape, seed=seed, regime=regime))
     assert np.isfinite(wide(call.logits)).all()
 
 
 @given(shape=shapes, dtype=dtypes, seed=seeds)
-def test_a_masked_row_keeps_its_label(shape: Any, dtype: str, seed: int) -> None:
-    call = build_call(Case(dtype=dtype, rows=shape[0], classes=shape[1], seed=seed, regime="masked"))
-    assert np.isfinite(wide(call.logits)[np.arange(shape[0]), call.labels]).all()
+def test_a_masked_row_keeps_its_label(shape: Shape, dtype: str, seed: int) -> None:
+    call = build_call(Case(dtype=dtype, **shape, seed=seed, regime="masked"))
+    assert np.isfinite(wide(call.logits)[np.arange(shape["rows"]), call.labels]).all()
 
 
 @given(shape=shapes, dtype=dtypes, seed=seeds)
-def test_near_ties_are_a_few_ulps_apart(shape: Any, dtype: str, seed: int) -> None:
-    logits = build_call(Case(dtype=dtype, rows=shape[0], classes=shape[1], seed=seed, regime="near-tie")).logits
+def test_near_ties_are_a_few_ulps_apart(shape: Shape, dtype: str, seed: int) -> None:
+    logits = build_call(Case(dtype=dtype, **shape, seed=seed, regime="near-tie")).logits
     spread = wide(logits).max(axis=1) - wide(logits).min(axis=1)
     # drawn at most 3 ulps of the row's base to either side, with an ulp that doubles past a power of two
     largest = np.frexp(np.abs(wide(logits)).max(axis=1))[1] - ml_dtypes.finfo(logits.dtype).nmant - 1
@@ -94,23 +100,23 @@ def test_structural_regimes_are_the_same_numbers_in_every_dtype(regime: str, see
 
 
 @given(shape=shapes, dtype=dtypes, seed=seeds)
-def test_rows_of_probabilities_sum_to_exactly_one(shape: Any, dtype: str, seed: int) -> None:
-    rows = wide(build_call(Case(dtype, *shape, regime="probabilities", seed=seed)).logits)
+def test_rows_of_probabilities_sum_to_exactly_one(shape: Shape, dtype: str, seed: int) -> None:
+    rows = wide(build_call(Case(dtype, **shape, regime="probabilities", seed=seed)).logits)
     assert (rows > 0).all()
     assert (rows.sum(axis=1) == 1).all()
 
 
 @given(shape=shapes, dtype=dtypes, seed=seeds, kind=st.sampled_from(DISTRIBUTIONS))
-def test_label_rows_that_are_distributions_sum_to_exactly_one(shape: Any, dtype: str, seed: int, kind: str) -> None:
-    labels = wide(build_call(Case(dtype, *shape, seed=seed, labels=kind)).labels)
+def test_label_rows_that_are_distributions_sum_to_exactly_one(shape: Shape, dtype: str, seed: int, kind: str) -> None:
+    labels = wide(build_call(Case(dtype, **shape, seed=seed, labels=kind)).labels)
     assert (labels >= 0).all()
     assert (labels.sum(axis=1) == 1).all()
 
 
 @given(shape=shapes, dtype=dtypes, seed=seeds)
-def test_label_rows_of_other_sums_have_the_sum_of_their_name(shape: Any, dtype: str, seed: int) -> None:
+def test_label_rows_of_other_sums_have_the_sum_of_their_name(shape: Shape, dtype: str, seed: int) -> None:
     for kind, total in (("half", 0.5), ("double", 2.0), ("zero", 0.0)):
-        assert (wide(build_call(Case(dtype, *shape, seed=seed, labels=kind)).labels).sum(axis=1) == total).all()
+        assert (wide(build_call(Case(dtype, **shape, seed=seed, labels=kind)).labels).sum(axis=1) == total).all()
 
 
 @given(seed=seeds, kind=st.sampled_from(DISTRIBUTIONS + NOT_DISTRIBUTIONS))
@@ -120,9 +126,9 @@ def test_label_rows_are_the_same_numbers_in_every_dtype(seed: int, kind: str) ->
 
 
 @given(shape=shapes, dtype=dtypes, seed=seeds, kind=st.sampled_from(UPSTREAMS[1:]))
-def test_upstream_gradients_are_eighths_exact_in_every_dtype(shape: Any, dtype: str, seed: int, kind: str) -> None:
-    for reduction, size in (("none", shape[:1]), ("mean", ())):
-        call = build_call(Case(dtype, *shape, seed=seed, upstream=kind, reduction=reduction))
+def test_upstream_gradients_are_eighths_exact_in_every_dtype(shape: Shape, dtype: str, seed: int, kind: str) -> None:
+    for reduction, size in (("none", (shape["rows"],)), ("mean", ())):
+        call = build_call(Case(dtype, **shape, seed=seed, upstream=kind, reduction=reduction))
         assert call.upstream is not None
         assert (call.upstream.shape, call.upstream.dtype) == (size, dtype_named(dtype))
         eighths = wide(call.upstream) * 8
@@ -131,7 +137,7 @@ def test_upstream_gradients_are_eighths_exact_in_every_dtype(shape: Any, dtype: 
 
 
 def test_upstream_gradients_are_what_they_are_called() -> None:
-    drawn = {kind: build_call(Case(rows=50, seed=1, upstream=kind)).upstream for kind in UPSTREAMS}
+    drawn: dict[str, Any] = {kind: build_call(Case(rows=50, seed=1, upstream=kind)).upstream for kind in UPSTREAMS}
     assert drawn["ones"] is None
     assert not drawn["zero"].any()
     assert (drawn["negative"] < 0).all()
@@ -140,25 +146,25 @@ def test_upstream_gradients_are_what_they_are_called() -> None:
 
 
 @given(shape=shapes, seed=seeds)
-def test_a_label_never_has_weight_zero(shape: Any, seed: int) -> None:
-    call = build_call(Case(rows=shape[0], classes=shape[1], seed=seed, weighted=True))
+def test_a_label_never_has_weight_zero(shape: Shape, seed: int) -> None:
+    call = build_call(Case(**shape, seed=seed, weighted=True))
     assert call.weight is not None
     assert (call.weight >= 0).all()
     assert (call.weight[call.labels] > 0).all()
 
 
 @given(shape=shapes, dtype=dtypes, row=st.integers(0, 20), column=st.integers(0, 99))
-def test_an_edit_replaces_one_logit_modulo_the_shape(shape: Any, dtype: str, row: int, column: int) -> None:
-    plain = Case(dtype, *shape)
-    edited = build_call(Case(dtype, *shape, edits=(Edit(row, column, "-inf"),))).logits
+def test_an_edit_replaces_one_logit_modulo_the_shape(shape: Shape, dtype: str, row: int, column: int) -> None:
+    plain = Case(dtype, **shape)
+    edited = build_call(Case(dtype, **shape, edits=(Edit(row, column, "-inf"),))).logits
     expected = build_call(plain).logits.copy()
-    expected[row % shape[0], column % shape[1]] = -np.inf
+    expected[row % shape["rows"], column % shape["classes"]] = -np.inf
     np.testing.assert_array_equal(edited, expected)
 
 
 @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
 def test_edits_are_what_they_are_called(dtype: str) -> None:
-    values = {"nan": np.isnan, "+inf": np.isposinf, "-inf": np.isneginf, "subnormal": lambda x: x > 0}
+    values: dict[str, Callable[[Any], Any]] = {"nan": np.isnan, "+inf": np.isposinf, "-inf": np.isneginf}
     for value, holds in values.items():
         assert holds(wide(build_call(Case(dtype, edits=(Edit(0, 0, value),))).logits)[0, 0])
     plain = wide(build_call(Case(dtype, 1, 9, regime="normal")).logits)[0]

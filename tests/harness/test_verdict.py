@@ -99,7 +99,8 @@ def test_an_answer_outside_its_bounds_is_a_deviation_that_says_where_and_why() -
 @pytest.mark.parametrize("part", ["loss", "grad_logits"])
 @pytest.mark.parametrize("shape", [(), (1,), (3, 2), (2, 3, 1), (0,)])
 def test_another_shape_is_a_deviation_of_its_own(part: str, shape: tuple[int, ...]) -> None:
-    got = replace(answer(), **{part: np.zeros(shape, np.float32)})
+    malformed: dict[str, Any] = {part: np.zeros(shape, np.float32)}
+    got = replace(answer(), **malformed)
     with pytest.raises(Deviation) as caught:
         conform(got, expectation(), "")
     assert caught.value.what == f"{part} shape"

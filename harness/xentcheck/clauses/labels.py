@@ -19,29 +19,42 @@ from xentcheck_adapters import Refused, Returned
 _TF = "https://www.tensorflow.org/api_docs/python/tf/nn/sparse_softmax_cross_entropy_with_logits"
 
 
-# torch, and whoever follows it, ignores this label unless told otherwise
-_COMMON_IGNORE_INDEX = -100
-
 _OUTSIDE: dict[str, Callable[[int], int]] = {
     "-1": lambda classes: -1,
     "C": lambda classes: classes,
     "-C": lambda classes: -classes,
     "-C-1": lambda classes: -classes - 1,
+    "-100": lambda classes: -100,
     "2**31": lambda classes: 2**31,
     "2**32+1": lambda classes: 2**32 + 1,
 }
 
 
 def _out_of_range(scope: Scope) -> SearchStrategy[Case]:
-    plain = cases(scope, regimes=("integers", "normal"), layouts=("contiguous",), upstreams=("ones",))
-    strategy = st.builds(_with_bad_label, plain, st.sampled_from(list(_OUTSIDE)), st.integers(0, 7))
-    return strategy.filter(lambda case: case.bad_label != _COMMON_IGNORE_INDEX)
+    plain = cases(
+        scope,
+        regimes=("integers", "normal"),
+        reductions=("none", "mean", "sum"),
+        layouts=("contiguous",),
+        upstreams=("ones",),
+        options=not scope.subject.retraces,
+    )
+    ignored = (None, 0, 2**15) if scope.subject.offers("ignore_index") and not scope.subject.retraces else (None,)
+    return st.builds(
+        _with_bad_label, plain, st.sampled_from(list(_OUTSIDE)), st.integers(0, 7), st.sampled_from(ignored)
+    ).filter(lambda case: case.bad_label != _ignored_label(case))
 
 
-def _with_bad_label(case: Case, kind: str, row: int) -> Case:
+def _with_bad_label(case: Case, kind: str, row: int, ignore_index: int | None) -> Case:
     label = _OUTSIDE[kind](case.classes)
     info = np.iinfo(case.label_dtype)
-    return replace(case, bad_label=label if info.min <= label <= info.max else case.classes, bad_row=row % case.rows)
+    label = label if info.min <= label <= info.max else case.classes
+    return replace(case, bad_label=label, bad_row=row, ignore_index=ignore_index, ignored="some")
+
+
+def _ignored_label(case: Case) -> int:
+    """torch, and whoever follows it, ignores -100 unless told otherwise."""
+    return -100 if case.ignore_index is None else case.ignore_index
 
 
 def _landmarks(scope: Scope) -> tuple[Case, ...]:
@@ -49,7 +62,9 @@ def _landmarks(scope: Scope) -> tuple[Case, ...]:
     # Only a parallel kernel shows what an unchecked index does to the process.
     large = replace(small, rows=512, classes=1000)
     compiled = (replace(large, bad_label=-1),) if scope.subject.slow_traces else ()
-    return (replace(small, bad_label=-1), replace(small, bad_label=7), *compiled)
+    bad = (-1, 7) if scope.subject.retraces else (-1, 7, 2**32 + 1)  # the last is class 1 to whoever reads 32 bits
+    fits = [label for label in bad if label <= np.iinfo(scope.subject.label_dtypes[0]).max]
+    return (*(replace(small, bad_label=label, bad_row=1) for label in fits), *compiled)
 
 
 def _refused_or_poisoned(case: Case, bench: Bench) -> Measurement:
@@ -61,8 +76,9 @@ def _refused_or_poisoned(case: Case, bench: Bench) -> Measurement:
     if not isinstance(outcome, Returned):
         raise no_answer(outcome, expected=f"label {case.bad_label} refused, or NaN")
     answer = well_formed(returned(outcome), call, bench.target.dtype)
-    row = case.bad_row
-    loss, gradient = float(answer.loss[row]), answer.grad_logits[row].astype(np.float64)
+    row = case.bad_row % case.rows
+    loss = float(answer.loss[row] if answer.loss.ndim else answer.loss)
+    gradient = answer.grad_logits[row].astype(np.float64)
     if not np.isnan(loss):
         raise Deviation(
             "silent loss", expected=f"label {case.bad_label} refused, or its loss NaN", got=f"loss {loss!r}"
@@ -78,10 +94,10 @@ def _refused_or_poisoned(case: Case, bench: Bench) -> Measurement:
 
 
 def _other_rows(case: Case, bench: Bench, answer: Returned) -> Measurement:
-    if case.rows == 1:
+    if case.rows == 1 or case.reduction != "none":
         return Measurement()
     call = bench.call(case)
-    keep = np.arange(case.rows) != case.bad_row
+    keep = np.arange(case.rows) != case.bad_row % case.rows
     rest = replace(call, logits=call.logits[keep], labels=call.labels[keep])
     return conform(Returned(answer.loss[keep], answer.grad_logits[keep]), bench.expect(rest), case.token)
 

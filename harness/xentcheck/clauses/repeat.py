@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from hypothesis.strategies import SearchStrategy
@@ -12,7 +13,7 @@ from xentcheck.clauses.clause import Clause
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases
 from xentcheck.verdict import Deviation, Measurement, conform
-from xentcheck_adapters import Array, Subject
+from xentcheck_adapters import Array, Call, Subject
 
 
 def _draw(scope: Scope) -> SearchStrategy[Case]:
@@ -22,16 +23,27 @@ def _draw(scope: Scope) -> SearchStrategy[Case]:
 
 
 def _repeats(case: Case, bench: Bench) -> Measurement:
-    """A, then B, then A again: bitwise the first answer, and B's own answer in between."""
+    """A, then calls that differ from A in one argument, then A again: each has its own answer, and A its first."""
     call = bench.call(case)
-    other = replace(call, logits=call.logits[::-1, ::-1].copy())
-    first = bench.answer(call)
-    between = conform(bench.answer(other), bench.expect(other), case.token)
+    first, between = bench.answer(call), Measurement()
+    for other in _others(call, bench.subject.retraces):
+        between += conform(bench.answer(other), bench.expect(other), case.token)
     again = bench.answer(call)
     for what in ("loss", "grad_logits"):
         if not _same_bits(getattr(first, what), getattr(again, what)):
             raise Deviation(what, expected="bitwise the same answer to the same call", got="another one")
     return between
+
+
+def _others(call: Call, retraces: bool) -> Iterator[Call]:
+    """The call with one argument changed: what is remembered by less than all of them answers wrongly."""
+    yield replace(call, logits=call.logits[::-1, ::-1].copy())
+    yield replace(call, labels=call.labels[::-1].copy())
+    yield replace(call, upstream=-call.cotangent())
+    if call.weight is not None:
+        yield replace(call, weight=call.weight + call.weight.dtype.type(1))
+    if call.label_smoothing and not retraces:
+        yield replace(call, label_smoothing=call.label_smoothing / 2)
 
 
 def _same_bits(a: Array, b: Array) -> bool:

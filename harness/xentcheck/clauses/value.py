@@ -29,13 +29,34 @@ def _plain(scope: Scope) -> SearchStrategy[Case]:
 
 
 def _landmarks(scope: Scope) -> tuple[Case, ...]:
-    """Rows that every run looks at: one class, the largest quick class count, a label far ahead and far behind."""
+    """What every run looks at, because random shapes are mostly small: one class; N = C; more classes and more rows
+    than one block of any kernel; a last class so far ahead that exp overflows if another maximum is subtracted."""
     if scope.subject.retraces:
         return ()
     plain = Case(dtype=scope.dtype, rows=5, classes=17, upstream="random")
-    sizes = (replace(plain, classes=1), replace(plain, rows=2, classes=4097, regime="normal", focus="last"))
+    sizes = (
+        replace(plain, classes=1),
+        replace(plain, rows=7, classes=7),
+        replace(plain, rows=4097, classes=3),
+        # past 2**15 and 2**16 classes; float16 sums of more than 65504 equal terms overflow, which is another matter
+        replace(plain, rows=1, classes=32769 if scope.dtype == "float16" else 65537, regime="normal"),
+        replace(plain, rows=3, classes=4097, regime="wrong", focus="last", seed=7),  # exp(89) overflows in float32
+    )
     regimes = ("confident", "wrong", "offset", "masked")
     return sizes + tuple(replace(plain, regime=regime, seed=seed) for seed, regime in enumerate(regimes))
+
+
+def _many_rows(scope: Scope) -> tuple[Case, ...]:
+    """More rows than one block of any kernel."""
+    if scope.subject.retraces:
+        return ()
+    plain = Case(dtype=scope.dtype, rows=4097, classes=3, upstream="random")
+    return (replace(plain, reduction="mean"), replace(plain, reduction="sum"))
+
+
+def _light_row(scope: Scope) -> tuple[Case, ...]:
+    """A mean whose only weight is 1/4: a denominator clamped at 1 shows."""
+    return (Case(dtype=scope.dtype, rows=1, classes=3, weighted=True, reduction="mean", seed=30),)
 
 
 def _reduced(scope: Scope) -> SearchStrategy[Case]:
@@ -82,6 +103,7 @@ CLAUSES = (
         _reduces,
         _reduced,
         matches_reference,
+        _many_rows,
         options=True,
     ),
     Clause(
@@ -91,6 +113,7 @@ CLAUSES = (
         takes("index", option="weight"),
         _weighted,
         matches_reference,
+        _light_row,
         options=True,
     ),
     Clause(

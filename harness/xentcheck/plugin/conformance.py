@@ -24,7 +24,7 @@ _SUITE = Path(xentcheck.suite.__file__).parent
 _CONTRACT_FILE = _SUITE / "contract.py"
 
 
-@dataclass
+@dataclass(eq=False)  # pluggy wants plugins that can be hashed
 class Conformance:
     """The state of a run in one process: with pytest-xdist each process has its own, and its own workers."""
 

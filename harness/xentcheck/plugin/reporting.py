@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 import shlex
 import sys
@@ -72,18 +73,11 @@ class Reporting:
         return f"xentcheck: {subjects} subjects, {len(self._run.targets)} targets, level {level}, --case-seed={seed}"
 
     def pytest_sessionstart(self) -> None:
-        """Open the record file, and say of every clause that does not apply why it does not."""
+        """Open the record file."""
         try:
             self._writer = RecordWriter(self._directory / RECORDS, self._header)
         except ReportWriteError as error:
             self._problems.append(str(error))
-        for target in self._run.targets:
-            for clause in CONTRACT.values():
-                reason = clause.lacks(target.subject)
-                if reason:
-                    self._add(
-                        evidence.record(clause, target, Status.UNSUPPORTED, reason=f"{target.subject.name} {reason}")
-                    )
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the record that an item attached."""
@@ -97,12 +91,17 @@ class Reporting:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Compare the panels, write the page; also after Ctrl-C, with what there is."""
+        """Compare the panels, say why clauses do not apply, write the page; also after Ctrl-C, with what there is."""
+        for target, clause in itertools.product(self._run.targets, CONTRACT.values()):
+            reason = clause.lacks(target.subject)
+            if reason:
+                self._add(evidence.record(clause, target, Status.UNSUPPORTED, reason=f"{target.subject.name} {reason}"))
         compared = compare_panels(self._panels, self._run.subjects.__getitem__)
         for record in compared:
             self._add(record)
         if any(record.status.is_failure for record in compared) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._records.sort(key=self._place)
         if self._writer:
             self._writer.close()
             try:
@@ -124,6 +123,11 @@ class Reporting:
             terminalreporter.write_line(f"xentcheck: {problem}", red=True)
         if self._page:
             terminalreporter.write_line(f"report: {self._page}")
+
+    def _place(self, record: Record) -> tuple[int, int]:
+        """Subjects in the order of the run, clauses in the order of the contract, however xdist dealt them out."""
+        names = [target.subject.name for target in self._run.targets]
+        return names.index(record.subject), list(CONTRACT).index(record.clause)
 
     def _add(self, record: Record) -> None:
         self._records.append(record)

@@ -1,0 +1,216 @@
+"""`pytest --backend=…` from the outside: what it selects, prints, writes and returns."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from xentcheck.contract import CONTRACT
+from xentcheck_reports import Run, Status, read_records
+
+pytest_plugins = ["pytester"]
+
+Pytester = pytest.Pytester
+RunPytest = Callable[..., pytest.RunResult]
+FEW = ("-k", "VAL-1 or IGN-1")
+OK, FAILED, INTERNAL_ERROR, USAGE, NOTHING = 0, 1, 3, 4, 5
+
+
+@pytest.fixture
+def conform(pytester: Pytester) -> RunPytest:
+    """pytest with --backend, in an empty folder and a process of its own."""
+
+    def run(*arguments: str) -> pytest.RunResult:
+        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "--dtype=float32", *arguments)
+
+    return run
+
+
+def report_of(pytester: Pytester) -> Run:
+    assert "<html" in (pytester.path / "xentcheck-report" / "report.html").read_text()
+    return read_records(pytester.path / "xentcheck-report" / "records.jsonl")
+
+
+def output(result: pytest.RunResult) -> str:
+    return result.stdout.str() + result.stderr.str()
+
+
+def test_an_honest_subject_passes_and_leaves_records_and_a_page(conform: RunPytest, pytester: Pytester) -> None:
+    result = conform("--backend=numpy", *FEW, "-v", "--case-seed=7")
+    assert result.ret == OK
+    assert "IGN-1 ignored rows give exactly zero loss" in result.stdout.str()
+    assert "[numpy-cpu-float32] PASSED" in result.stdout.str()
+    result.stdout.fnmatch_lines(["xentcheck: 1 subjects, 1 targets, level quick, --case-seed=7", "report: *report.html"])
+    run = report_of(pytester)
+    assert run.header.seed == 7
+    judged = {record.clause for record in run.records if record.status.is_judged}
+    assert judged == {"VAL-1", "IGN-1"}
+
+
+def test_a_failure_is_told_with_a_command_that_replays_it(
+    conform: RunPytest, pytester: Pytester, spec: Callable[[str], str]
+) -> None:
+    backend = spec("losses.py:doubled_gradient")
+    result = conform(f"--backend=numpy,{backend}", "-k", "VAL-1 or EQ-2")
+    assert result.ret == FAILED
+    text = result.stdout.str()
+    assert "logits = [[" in text
+    assert "expected  grad_logits" in text
+    replay = re.search(r"^replay    (xentcheck replay VAL-1 \S+ \S+)$", text, re.MULTILINE)
+    assert replay is not None
+    assert f"1 {Status.FAIL.label}" in text
+    failed = [record for record in report_of(pytester).records if record.status is Status.FAIL]
+    assert [(record.clause, record.subject) for record in failed] == [("VAL-1", backend)]
+
+
+def test_a_misshapen_answer_to_the_panel_does_not_end_the_run(
+    conform: RunPytest, pytester: Pytester, spec: Callable[[str], str]
+) -> None:
+    result = conform("--backend=numpy", f"--backend={spec('losses.py:flat_gradient')}", "-k", "EQ-2")
+    assert result.ret == FAILED
+    statuses = {r.subject: r.status for r in report_of(pytester).records if r.clause == "EQ-2"}
+    assert set(statuses.values()) == {Status.NOT_RUN, Status.FAIL}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--backend=nmupy"], "unknown backend 'nmupy' (did you mean 'numpy'?); known: all, auto, numpy,"),
+        (["--backend="], "no backend named; known: all, auto,"),
+        (["--backend=numpy:loss.py"], "numpy:MODULE_OR_FILE:FUNCTION, got 'numpy:loss.py'"),
+        (["--backend=numpy", "--dtype=int8"], "unknown dtype 'int8'; known: float16,"),
+        (["--backend=numpy", "--device=tpu"], "unknown device 'tpu'; known: cpu, cuda"),
+        (["--backend=numpy", "--device=cuda"], "no subject has the wanted device and dtype"),
+        (["--backend=numpy", "--level=hard"], "unknown level 'hard'; known: quick, standard, nightly"),
+    ],
+)
+def test_a_bad_option_is_a_usage_error_of_one_line(pytester: Pytester, arguments: list[str], told: str) -> None:
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
+    assert result.ret == USAGE
+    lines = [line for line in output(result).splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert told in lines[0]
+    assert not (pytester.path / "xentcheck-report").exists()
+
+
+def test_all_reports_what_is_not_installed_and_drops_nothing(pytester: Pytester, bare_python: Path) -> None:
+    options = ["-p", "no:cacheprovider", "--backend=all", "--dtype=float32", "-k", "VAL-1"]
+    done = subprocess.run([bare_python, "-m", "pytest", *options], capture_output=True, text=True, cwd=pytester.path)
+    assert done.returncode == OK, done.stdout + done.stderr
+    verdicts = {record.subject: record for record in report_of(pytester).records if record.clause == "VAL-1"}
+    assert verdicts.pop("numpy").status is Status.PASS
+    takers = {name for name, record in verdicts.items() if record.status is not Status.UNSUPPORTED}
+    assert {"torch.eager", "tf.sparse.xla", "optax.int.jit", "keras.torch.scce"} <= takers
+    for name in takers:
+        assert verdicts[name].status is Status.NOT_RUN
+        assert "No module named" in (verdicts[name].reason or "") or "quick" in (verdicts[name].reason or "")
+
+
+def test_a_report_folder_that_cannot_be_made_costs_the_report_only(conform: RunPytest, pytester: Pytester) -> None:
+    pytester.path.joinpath("occupied").write_text("a file")
+    result = conform("--backend=numpy", "-k", "VAL-1", "--report-dir=occupied")
+    assert result.ret == INTERNAL_ERROR
+    text = result.stdout.str()
+    assert "1 passed" in text
+    assert text.count("xentcheck: cannot write occupied/records.jsonl: ") == 1
+    assert "Traceback" not in output(result)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_a_full_disk_costs_the_report_only(conform: RunPytest, pytester: Pytester) -> None:
+    folder = pytester.path / "xentcheck-report"
+    folder.mkdir()
+    (folder / "records.jsonl").symlink_to("/dev/full")
+    result = conform("--backend=numpy", "-k", "VAL-1")
+    assert result.ret == INTERNAL_ERROR
+    text = result.stdout.str()
+    assert "1 passed" in text
+    assert re.search(r"xentcheck: cannot write \S*records.jsonl: No space left on device", text)
+
+
+def test_ctrl_c_leaves_records_and_a_page(pytester: Pytester, spec: Callable[[str], str]) -> None:
+    backend = spec("losses.py:slow")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--backend=numpy,{backend}", "--dtype=float32"]
+    records = pytester.path / "xentcheck-report" / "records.jsonl"
+    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True) as run:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (records.exists() and '"pass"' in records.read_text()):
+            time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        text, _ = run.communicate(timeout=60)
+    assert run.returncode == pytest.ExitCode.INTERRUPTED
+    kept = report_of(pytester)
+    assert Status.PASS in {record.status for record in kept.records}
+    assert len(kept.records) < 2 * len(CONTRACT)
+    assert "report: " in text
+
+
+def test_xdist_gives_each_subject_to_one_worker(
+    conform: RunPytest, pytester: Pytester, spec: Callable[[str], str]
+) -> None:
+    pytest.importorskip("xdist")
+    backends = f"--backend=numpy,{spec('losses.py:honest')}"
+    result = conform("-n", "2", backends, "-k", "VAL-1 or IGN-1 or LAB-1 or EQ-2", "-v", "--case-seed=1")
+    assert result.ret == OK, output(result)
+    by_subject: dict[str, set[str]] = {}
+    for worker, subject in re.findall(r"\[(gw\d)\].*PASSED.*\[(numpy\S*)-cpu-float32\]", result.stdout.str()):
+        by_subject.setdefault(subject, set()).add(worker)
+    assert len(by_subject) == 2
+    assert all(len(workers) == 1 for workers in by_subject.values())
+    run = report_of(pytester)
+    assert sorted(r.clause for r in run.records if r.status.is_judged) == sorted(["VAL-1", "IGN-1", "LAB-1"] * 2)
+    assert len({record.key for record in run.records}) == len(run.records)
+
+
+@pytest.mark.frameworks
+@pytest.mark.skipif(find_spec("torch") is None, reason="not installed: torch")
+def test_no_framework_is_imported_by_pytest_itself(conform: RunPytest, pytester: Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import sys
+
+        def pytest_unconfigure():
+            names = ("torch", "tensorflow", "keras", "jax", "optax")
+            print("frameworks here:", [name for name in names if name in sys.modules])
+        """
+    )
+    result = conform("--backend=torch.eager", "-k", "VAL-1")
+    result.stdout.fnmatch_lines(["*1 passed*", "frameworks here: []"])
+
+
+def test_plain_pytest_is_unaffected(pytester: Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_the_harness_is_not_even_imported():
+            assert "xentcheck.plugin" in sys.modules
+            assert not {"xentcheck.bench", "xentcheck_reports", "xentcheck_adapters"} & set(sys.modules)
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    assert result.ret == OK, output(result)
+    assert "xentcheck: " not in result.stdout.str()
+    assert not (pytester.path / "xentcheck-report").exists()
+
+
+def test_tests_beside_a_conformance_run_are_not_collected(conform: RunPytest, pytester: Pytester) -> None:
+    pytester.makepyfile("def test_of_somebody_else(): raise AssertionError")
+    result = conform("--backend=numpy", "--collect-only", "-q", "-k", "VAL-1 or somebody")
+    assert "VAL-1" in result.stdout.str()
+    assert "somebody" not in result.stdout.str()
+
+
+def test_the_suite_is_named_as_a_package_and_selected_by_marks(conform: RunPytest) -> None:
+    result = conform("--pyargs", "xentcheck.suite", "--backend=numpy", "-m", "ign", "--strict-markers", "--collect-only", "-q")
+    families = set(re.findall(r"::([A-Z]+)-\d", result.stdout.str()))
+    assert families == {"IGN"}
