@@ -13,7 +13,7 @@ from xentcheck.cases import Case
 from xentcheck.cli import main
 from xentcheck.selection import missing_modules, select_targets
 from xentcheck_adapters import built_in_subjects
-from xentcheck_reports import Record, RunHeader, write_records
+from xentcheck_reports import Record, RunHeader, Status, write_records
 
 SUBJECTS = built_in_subjects()
 OK, NOT_CONFORMING, USAGE = 0, 1, 2
@@ -44,7 +44,7 @@ def write_run(path: Path, subject: str) -> Path:
         framework="numpy",
         device="cpu",
         dtype="float32",
-        status="pass",
+        status=Status.PASS,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_records(path, header, [record])

@@ -220,4 +220,3 @@ def test_arrays_of_any_size_make_the_round_trip(ask: Ask, shape: tuple[int, int]
     outcome = ask("echoes", Call(logits, np.zeros(shape[0], np.int64)))
     assert isinstance(outcome, Returned), outcome
     np.testing.assert_array_equal(outcome.grad_logits, logits, strict=True)
-

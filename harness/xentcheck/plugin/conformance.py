@@ -15,7 +15,7 @@ from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Ledger, LedgerError, load_ledger
 from xentcheck.levels import LEVELS, Level
 from xentcheck.plugin.items import ClauseItem, ContractFile
-from xentcheck.selection import SelectionError, select_subjects, select_targets, split_names
+from xentcheck.selection import ALL, AUTO, SelectionError, select_subjects, select_targets, split_names
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import state_of
 from xentcheck_adapters import Subject, built_in_subjects
@@ -33,6 +33,8 @@ class Conformance:
     ledger: Ledger
     seed: int
     memory: Path | None
+    named: frozenset[str]
+    """Subjects that the command line names, rather than asking for all there are."""
     subjects: dict[str, Subject] = field(default_factory=built_in_subjects)
     pool: WorkerPool = field(default_factory=WorkerPool)
 
@@ -65,12 +67,14 @@ class Conformance:
         level = config.getoption("--level")
         if level not in LEVELS:
             raise SelectionError(f"unknown level {level!r}; known: {', '.join(LEVELS)}")
-        subjects = select_subjects(split_names(config.getoption("--backend")))
+        names = split_names(config.getoption("--backend"))
+        subjects = select_subjects(names)
+        named = frozenset(subject.name for subject in select_subjects([n for n in names if n not in (ALL, AUTO)]))
         devices = split_names(config.getoption("--device")) or ["cpu"]
         targets = select_targets(subjects, devices, split_names(config.getoption("--dtype")))
         if not targets:
             raise SelectionError("no subject has the wanted device and dtype; see `xentcheck list`")
-        run = cls(targets, LEVELS[level], load_ledger(), _seed(config), _memory(config))
+        run = cls(targets, LEVELS[level], load_ledger(), _seed(config), _memory(config), named)
         run.subjects.update({subject.name: subject for subject in subjects})
         return run
 

@@ -101,6 +101,7 @@ class Reporting:
             self._add(record)
         if any(record.status.is_failure for record in compared) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._problems += self._never_ran(session)
         self._records.sort(key=self._place)
         if self._writer:
             self._writer.close()
@@ -109,7 +110,7 @@ class Reporting:
             except ReportWriteError as error:
                 self._problems.append(str(error))
         if self._problems and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The matrix of subjects and clauses, what failed across frameworks, and where the report is."""
@@ -123,6 +124,14 @@ class Reporting:
             terminalreporter.write_line(f"xentcheck: {problem}", red=True)
         if self._page:
             terminalreporter.write_line(f"report: {self._page}")
+
+    def _never_ran(self, session: pytest.Session) -> list[str]:
+        """Subjects that a person named and that could not be judged at all: a green run would say nothing of them."""
+        if session.testscollected == 0:
+            return []
+        judged = {record.subject for record in self._records if record.status.is_judged}
+        reasons = {record.subject: record.reason for record in self._records if record.status is Status.NOT_RUN}
+        return [f"{name} was not judged: {reasons[name]}" for name in self._run.named - judged if name in reasons]
 
     def _place(self, record: Record) -> tuple[int, int]:
         """Subjects in the order of the run, clauses in the order of the contract, however xdist dealt them out."""

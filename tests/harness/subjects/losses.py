@@ -16,9 +16,7 @@ Answer = tuple[Array, Array]
 honest = cross_entropy
 
 
-def p_minus_y(
-    logits: Array, labels: Array, *, reduction: str = "mean", grad_output: Array | None = None
-) -> Answer:
+def p_minus_y(logits: Array, labels: Array, *, reduction: str = "mean", grad_output: Array | None = None) -> Answer:
     """The gradient of rows of labels that do not sum to one is softmax minus labels all the same."""
     options: dict[str, Any] = {"reduction": reduction, "grad_output": grad_output}
     loss, gradient = cross_entropy(logits, labels, **options)
