@@ -9,5 +9,5 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
-def zeros(logits: Array, labels: Array) -> tuple[Array, Array]:
+def zeros(logits: Array, labels: Array, **options: Any) -> tuple[Array, Array]:
     return np.zeros(len(logits), logits.dtype), np.zeros_like(logits)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import numpy as np
 
 from xentcheck.randomness import Array
+from xentcheck.soft_labels import one_hot_rows
 
 _MAKE: dict[str, Callable[[Array, int], Array]] = {
     "fractional": lambda labels, classes: labels.astype(np.float32) * 0.5 + 0.25,
     "float": lambda labels, classes: labels.astype(np.float32),
     "bool": lambda labels, classes: labels.astype(bool),
     "soft rows": lambda labels, classes: np.full((len(labels), classes), 1 / classes, np.float32),
-    "one-hot integer rows": lambda labels, classes: np.eye(classes, dtype=np.int64)[labels],
+    "one-hot integer rows": lambda labels, classes: one_hot_rows(labels, classes).astype(np.int64),
     "one column (N, 1)": lambda labels, classes: labels[:, None],
     "one label for all rows (1,)": lambda labels, classes: labels[:1],
     "one label too many (N+1,)": lambda labels, classes: np.append(labels, labels[:1]),

@@ -13,7 +13,8 @@ from xentcheck.randomness import Array, Bits
 _QUANTA = 128
 
 
-def _one_hot(labels: Array, classes: int) -> Array:
+def one_hot_rows(labels: Array, classes: int) -> Array:
+    """One-hot rows (N, C) in float64 of class indices (N,)."""
     rows = np.zeros((len(labels), classes))
     rows[np.arange(len(labels)), labels] = 1.0
     return rows
@@ -51,11 +52,11 @@ def _signed(bits: Bits, labels: Array, classes: int) -> Array:
 
 
 def _multi_hot(bits: Bits, labels: Array, classes: int) -> Array:
-    return np.maximum(_one_hot(labels, classes), bits.flip((len(labels), classes)))
+    return np.maximum(one_hot_rows(labels, classes), bits.flip((len(labels), classes)))
 
 
 _DRAW: dict[str, Callable[[Bits, Array, int], Array]] = {
-    "one-hot": lambda bits, labels, classes: _one_hot(labels, classes),
+    "one-hot": lambda bits, labels, classes: one_hot_rows(labels, classes),
     "soft": _soft,
     "zero": _zero,
     "half": _half,

@@ -82,7 +82,7 @@ def test_a_subject_that_changes_its_mind_fails(judged: Judged) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    ["mean_of_everything", "flat_gradient", "half_precision", "structured", "integers", "zeroes_its_input", "refuses"],
+    ["mean_of_everything", "flat_gradient", "zeroes_its_input", "refuses"],
 )
 def test_a_malformed_answer_is_never_a_fault_of_the_harness(
     judged: Judged, subject: Callable[[str], Subject], brief: Level, function: str
@@ -139,7 +139,7 @@ def test_a_file_that_is_not_there_is_not_run_by_name(judged: Judged) -> None:
 def test_a_failure_is_remembered_for_its_own_target_only(
     bench: Callable[..., Bench], brief: Level, tmp_path: Path
 ) -> None:
-    name = "losses.py:wrong_in_long_rows"
+    name = "losses.py:wrong_from_100_classes"
     plain = replace(CONTRACT["VAL-1"], always=lambda _: ())  # no landmark may find it
 
     def run(examples: int, seed: int, dtype: str = "float32") -> Status:
@@ -147,7 +147,7 @@ def test_a_failure_is_remembered_for_its_own_target_only(
         return judge(Assignment(plain, bench(name, dtype), level, NOTHING_KNOWN, seed, tmp_path)).status
 
     assert run(1, seed=1) is Status.PASS
-    assert run(400, seed=2) is Status.FAIL
+    assert run(100, seed=2) is Status.FAIL
     assert run(1, seed=1, dtype="float64") is Status.PASS
     assert run(1, seed=1) is Status.FAIL
 

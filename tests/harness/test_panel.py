@@ -90,7 +90,6 @@ def test_no_answers_are_no_records() -> None:
     [
         ("losses.py:mean_of_everything", Status.FAIL),
         ("losses.py:flat_gradient", Status.FAIL),
-        ("losses.py:structured", Status.FAIL),
         ("losses.py:refuses", Status.FAIL),
         ("losses.py:crashes_from_4_classes", Status.CRASH),
         ("nowhere.py:loss", Status.NOT_RUN),

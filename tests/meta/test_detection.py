@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
+from operator import attrgetter
 from pathlib import Path
 
+import faults
+import numpy as np
 import pytest
 from faults import FAULTS
 from honest import HONEST
+from kernel import Array
 
 from xentcheck.bench import Bench, Target
 from xentcheck.clauses import CLAUSES
@@ -68,6 +73,16 @@ def killer(pool: WorkerPool, fault: str) -> str | None:
         if record.status.is_failure:
             return f"{record.clause} in {record.dtype}"
     return None
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_every_fault_answers_ordinary_calls(reduction: str) -> None:
+    """Else it would be caught for raising, and not for what it is about."""
+    logits = np.linspace(-3, 3, 35, dtype=np.float32).reshape(5, 7)
+    kinds: tuple[Array, ...] = (np.arange(5), np.full((5, 7), 1 / 7, np.float32))
+    for fault, labels in product(FAULTS, kinds):
+        function = attrgetter(fault)(faults)
+        assert len(function(logits.copy(), labels.copy(), reduction=reduction, grad_output=None)) == 2
 
 
 @pytest.mark.parametrize("fault", SAMPLE)

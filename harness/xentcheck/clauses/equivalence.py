@@ -14,6 +14,7 @@ from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause
 from xentcheck.expectation import Expectation
 from xentcheck.regimes import FINITE_REGIMES
+from xentcheck.soft_labels import one_hot_rows
 from xentcheck.strategies import Scope, cases
 from xentcheck.verdict import Deviation, Measurement, conform, describe, no_answer, returned, well_formed, with_twin
 from xentcheck_adapters import Array, Call, Returned, Subject
@@ -61,7 +62,7 @@ def _for_forms(scope: Scope) -> SearchStrategy[Case]:
 
 def one_hot(call: Call) -> Call:
     """The same call with its class indices as one-hot rows in the logits' dtype."""
-    rows = np.eye(call.logits.shape[1])[call.labels].astype(call.logits.dtype)
+    rows = one_hot_rows(call.labels, call.logits.shape[1]).astype(call.logits.dtype)
     return replace(call, labels=rows)
 
 

@@ -69,7 +69,8 @@ class Conformance:
             raise SelectionError(f"unknown level {level!r}; known: {', '.join(LEVELS)}")
         names = split_names(config.getoption("--backend"))
         subjects = select_subjects(names)
-        named = frozenset(subject.name for subject in select_subjects([n for n in names if n not in (ALL, AUTO)]))
+        explicit = [name for name in names if name not in (ALL, AUTO)]
+        named = frozenset(subject.name for subject in (select_subjects(explicit) if explicit else ()))
         devices = split_names(config.getoption("--device")) or ["cpu"]
         targets = select_targets(subjects, devices, split_names(config.getoption("--dtype")))
         if not targets:

@@ -52,10 +52,6 @@ def wrong_from_100_classes(logits: Array, labels: Array, **options: Any) -> Answ
     return (doubled_gradient if logits.shape[1] >= 100 else cross_entropy)(logits, labels, **options)
 
 
-def wrong_in_long_rows(logits: Array, labels: Array, **options: Any) -> Answer:
-    return (doubled_gradient if logits.shape[1] == 4096 else cross_entropy)(logits, labels, **options)
-
-
 def crashes_from_4_classes(logits: Array, labels: Array, **options: Any) -> Answer:
     if logits.shape[1] >= 4:
         ctypes.string_at(0)
@@ -92,20 +88,6 @@ def flat_gradient(logits: Array, labels: Array, **options: Any) -> Answer:
     return loss, gradient.ravel()
 
 
-def half_precision(logits: Array, labels: Array, **options: Any) -> Answer:
-    loss, gradient = cross_entropy(logits, labels, **options)
-    return loss.astype(np.float16), gradient.astype(np.float16)
-
-
-def structured(logits: Array, labels: Array, **options: Any) -> Answer:
-    loss, gradient = cross_entropy(logits, labels, **options)
-    return np.zeros(loss.shape, [("loss", "f4")]), gradient
-
-
-def integers(logits: Array, labels: Array, **options: Any) -> Answer:
-    loss, gradient = cross_entropy(logits, labels, **options)
-    return np.zeros(loss.shape, np.int64), gradient
-
 
 def zeroes_its_input(logits: Array, labels: Array, **options: Any) -> Answer:
     answer = cross_entropy(logits, labels, **options)
@@ -114,5 +96,5 @@ def zeroes_its_input(logits: Array, labels: Array, **options: Any) -> Answer:
     return answer
 
 
-def refuses(logits: Array, labels: Array) -> Answer:
+def refuses(logits: Array, labels: Array, **options: Any) -> Answer:
     raise ValueError("no\nreason")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import signal
 import subprocess
@@ -21,25 +20,24 @@ Array = np.ndarray[Any, Any]
 Answer = tuple[Array, Array]
 
 
-def zeros(logits: Array, labels: Array) -> Answer:
+def zeros(logits: Array, labels: Array, **options: Any) -> Answer:
     return np.zeros(len(logits), logits.dtype), np.zeros_like(logits)
 
 
-def echoes(logits: Array, labels: Array) -> Answer:
+def echoes(logits: Array, labels: Array, **options: Any) -> Answer:
     return np.zeros(len(logits), logits.dtype), logits
 
 
-def tells_its_pid(logits: Array, labels: Array) -> Answer:
+def tells_its_pid(logits: Array, labels: Array, **options: Any) -> Answer:
     return np.array([float(os.getpid())]), logits
 
 
-def tells_its_interpreter(logits: Array, labels: Array) -> None:
+def tells_its_interpreter(logits: Array, labels: Array, **options: Any) -> None:
     raise RuntimeError(sys.prefix)
 
 
-def when_triggered(misbehave: Callable[[Array, Array], Any]) -> Callable[[Array, Array], Any]:
-    @functools.wraps(misbehave)
-    def function(logits: Array, labels: Array) -> Any:
+def when_triggered(misbehave: Callable[[Array, Array], Any]) -> Callable[..., Any]:
+    def function(logits: Array, labels: Array, **options: Any) -> Any:
         if logits[0, 0] != TRIGGER:
             return zeros(logits, labels)
         answer = misbehave(logits, labels)
