@@ -36,7 +36,7 @@ def test_numpy_subject(benchmark: BenchmarkFixture, clause: str, dtype: str) -> 
         bench = Bench(Target(subjects["numpy"], "cpu", dtype), pool, subjects)
         assignment = Assignment(CONTRACT[clause], bench, level, Ledger(()), seed=1, memory=None)
         benchmark.group = f"end to end, {dtype}"
-        record = benchmark.pedantic(judge, args=(assignment,), rounds=3, warmup_rounds=1)
+        record = benchmark.pedantic(judge, args=(assignment,), rounds=3, warmup_rounds=1)  # type: ignore[no-untyped-call]
     assert record.status is Status.PASS
     assert benchmark.stats is not None
     benchmark.extra_info["examples_per_second"] = record.examples / benchmark.stats.stats.min

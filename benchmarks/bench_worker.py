@@ -48,4 +48,4 @@ def test_start(benchmark: BenchmarkFixture) -> None:
             workers.open(SUBJECT, "cpu", "float32")
 
     benchmark.group = "worker start"
-    benchmark.pedantic(start, rounds=5)
+    benchmark.pedantic(start, rounds=5)  # type: ignore[no-untyped-call]

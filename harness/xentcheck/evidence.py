@@ -61,7 +61,7 @@ def failure(clause: Clause, bench: Bench, case: Case, deviation: Deviation) -> F
     if target.device != "cpu":
         command += ["--device", target.device]
     return Failure(
-        summary=f"{target.id}: {clause.title}: {deviation.what}: expected {deviation.expected}, got {deviation.got}",
+        summary=f"{target.id}: {deviation}",
         case=describe_case(case, bench.call(case)),
         expected=deviation.expected,
         got=deviation.got,

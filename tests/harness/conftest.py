@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from xentcheck.bench import Bench, Target
 from xentcheck.contract import CONTRACT
@@ -25,6 +26,10 @@ from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Subject
 from xentcheck_adapters.numpy_callable import subject_from_spec
 from xentcheck_reports import Record
+
+# A busy machine is no fault of a test: nothing here is timed by Hypothesis.
+settings.register_profile("xentcheck-tests", deadline=None, max_examples=50)
+settings.load_profile("xentcheck-tests")
 
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "optax")
 

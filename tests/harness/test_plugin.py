@@ -27,10 +27,10 @@ OK, FAILED, USAGE = 0, 1, 4
 
 @pytest.fixture
 def conform(pytester: Pytester) -> RunPytest:
-    """pytest with --backend, in an empty folder and a process of its own."""
+    """pytest with --backend in an empty folder."""
 
     def run(*arguments: str) -> pytest.RunResult:
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "--dtype=float32", *arguments)
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "--dtype=float32", *arguments)
 
     return run
 
@@ -155,12 +155,11 @@ def test_ctrl_c_leaves_records_and_a_page(pytester: Pytester, spec: Callable[[st
     assert "report: " in text
 
 
-def test_xdist_gives_each_subject_to_one_worker(
-    conform: RunPytest, pytester: Pytester, spec: Callable[[str], str]
-) -> None:
+def test_xdist_gives_each_subject_to_one_worker(pytester: Pytester, spec: Callable[[str], str]) -> None:
     pytest.importorskip("xdist")
     backends = f"--backend=numpy,{spec('losses.py:honest')}"
-    result = conform("-n", "2", backends, "-k", "VAL-1 or IGN-1 or LAB-1 or EQ-2", "-v", "--case-seed=1")
+    options = ("-p", "no:cacheprovider", "--dtype=float32", "-v", "-n", "2")
+    result = pytester.runpytest_subprocess(*options, backends, "-k", "VAL-1 or LAB-1 or EQ-2")
     assert result.ret == OK, output(result)
     by_subject: dict[str, set[str]] = {}
     for worker, subject in re.findall(r"\[(gw\d)\].*PASSED.*\[(numpy\S*)-cpu-float32\]", result.stdout.str()):
@@ -168,13 +167,13 @@ def test_xdist_gives_each_subject_to_one_worker(
     assert len(by_subject) == 2
     assert all(len(workers) == 1 for workers in by_subject.values())
     run = report_of(pytester)
-    assert sorted(r.clause for r in run.records if r.status.is_judged) == sorted(["VAL-1", "IGN-1", "LAB-1"] * 2)
+    assert sorted(r.clause for r in run.records if r.status.is_judged) == sorted(["VAL-1", "LAB-1"] * 2)
     assert len({record.key for record in run.records}) == len(run.records)
 
 
 @pytest.mark.frameworks
 @pytest.mark.skipif(find_spec("torch") is None, reason="not installed: torch")
-def test_no_framework_is_imported_by_pytest_itself(conform: RunPytest, pytester: Pytester) -> None:
+def test_no_framework_is_imported_by_pytest_itself(pytester: Pytester) -> None:
     pytester.makeconftest(
         """
         import sys
@@ -184,7 +183,7 @@ def test_no_framework_is_imported_by_pytest_itself(conform: RunPytest, pytester:
             print("frameworks here:", [name for name in names if name in sys.modules])
         """
     )
-    result = conform("--backend=torch.eager", "-k", "VAL-1")
+    result = pytester.runpytest_subprocess("--backend=torch.eager", "--dtype=float32", "-k", "VAL-1")
     result.stdout.fnmatch_lines(["*1 passed*", "frameworks here: []"])
 
 

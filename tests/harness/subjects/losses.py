@@ -88,7 +88,6 @@ def flat_gradient(logits: Array, labels: Array, **options: Any) -> Answer:
     return loss, gradient.ravel()
 
 
-
 def zeroes_its_input(logits: Array, labels: Array, **options: Any) -> Answer:
     answer = cross_entropy(logits, labels, **options)
     if logits.flags.writeable:
