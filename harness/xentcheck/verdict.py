@@ -159,7 +159,8 @@ def error_ratio(got: Array, expected: Expected, dtype: str) -> Array:
         mine, true = (np.clip(np.asarray(v).astype(np.float64), -limit, limit) for v in (got, expected.value))
         error = np.abs(mine - true)
         ratio = np.where(error == 0, 0.0, error / expected.bound)
-        ratio = np.where((mine >= limit) & expected.may_be_infinite, 0.0, ratio)
+        overflowed = (np.abs(mine) >= limit) & (np.sign(mine) == np.sign(true)) & expected.may_be_infinite
+        ratio = np.where(overflowed, 0.0, ratio)
         mismatch = np.isnan(mine) != np.isnan(true)
         return np.where(mismatch | (np.isnan(ratio) & ~np.isnan(true)), np.inf, np.where(np.isnan(true), 0.0, ratio))
 

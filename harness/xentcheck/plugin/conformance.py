@@ -52,7 +52,7 @@ class Conformance:
             {_mark(c.family) for c in CONTRACT.values()} | {_mark(t.subject.framework) for t in run.targets}
         ):
             config.addinivalue_line("markers", f"{name}: conformance clauses or subjects of that name")
-        if not hasattr(config, "workerinput"):
+        if not hasattr(config, "workerinput") and not config.option.collectonly:
             from xentcheck.plugin.reporting import Reporting
 
             config.pluginmanager.register(Reporting.from_options(config, run), "xentcheck-reporting")
