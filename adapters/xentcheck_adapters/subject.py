@@ -70,7 +70,6 @@ class Subject:
     empty_mean: float = float("nan")
     zero_times_inf: str = "nan"
     described: bool = True
-    loss_dtype: str | None = None
     retraces: bool = False
     slow_traces: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -57,7 +57,7 @@ class Worker:
         except Unavailable as error:
             return {"unavailable": str(error)}
         except Exception as error:  # an import of a broken framework can raise anything
-            return {"unavailable": f"{type(error).__name__}: {_short(str(error))}", "stack": traceback.format_exc()}
+            return {"unavailable": f"{type(error).__name__}: {_text(error)}", "stack": traceback.format_exc()}
 
 
 def run_guarded(runner: Runner, call: Call) -> Outcome:
@@ -72,9 +72,9 @@ def run_guarded(runner: Runner, call: Call) -> Outcome:
     try:
         returned = _numeric(runner(private))
     except MemoryError as error:
-        return OutOfMemory(_short(str(error)) or "MemoryError")
+        return OutOfMemory(_text(error) or "MemoryError")
     except Exception as error:  # whatever a framework raises is its refusal, and a result
-        kind, message = type(error).__name__, _short(str(error))
+        kind, message = type(error).__name__, _text(error)
         return OutOfMemory(f"{kind}: {message}") if kind in _OUT_OF_MEMORY else Refused(kind, message)
     return dataclasses.replace(returned, mutated=tuple(_changed(call, private)))
 
@@ -98,7 +98,11 @@ def _same_bits(before: Array | None, after: Array | None) -> bool:
     return before.tobytes() == after.tobytes()
 
 
-def _short(message: str) -> str:
+def _text(error: BaseException) -> str:
+    try:
+        message = str(error)
+    except Exception:  # somebody's __str__ may raise as well
+        return "its message cannot be printed"
     return message if len(message) <= _MAX_MESSAGE else message[:_MAX_MESSAGE] + " …"
 
 

@@ -84,7 +84,6 @@ def ask(pool: WorkerPool, subject: Callable[[str], Subject]) -> Ask:
         ("exits", "exited with status 3", ""),
         ("exits_at_once", "exited with status 5", ""),
         ("is_furious", "exited with status 1", "Furious"),
-        ("raises_the_unprintable", "exited with status 1", "this error has no text"),
         ("segfaults_beside_a_child", "killed by SIGSEGV", "in segfaults_beside_a_child"),
     ],
 )
@@ -94,6 +93,12 @@ def test_a_death_is_a_crash_with_its_cause_and_stack(ask: Ask, function: str, ca
     assert outcome.cause == cause
     assert told in outcome.stack
     assert isinstance(ask(function, calm()), Returned)
+
+
+def test_an_error_that_cannot_be_printed_is_a_refusal(ask: Ask) -> None:
+    outcome = ask("raises_the_unprintable", triggering())
+    assert isinstance(outcome, Refused), outcome
+    assert "cannot be printed" in outcome.message
 
 
 @pytest.mark.parametrize("function", ["hangs", "hangs_deaf"])
