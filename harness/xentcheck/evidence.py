@@ -97,10 +97,8 @@ def describe_case(case: Case, call: Call) -> str:
     lines = [f"# {shape}", f"logits = {_shown(call.logits)}", f"labels = {_shown(call.labels)}  # {call.labels.dtype}"]
     if call.weight is not None:
         lines.append(f"weight = {_shown(call.weight)}")
-    for name in ("ignore_index", "label_smoothing", "reduction", "layout"):
-        value = getattr(call, name)
-        if value not in (None, 0.0, "contiguous"):
-            lines.append(f"{name} = {value!r}")
+    plain = {"ignore_index": None, "label_smoothing": 0.0, "reduction": "none", "layout": "contiguous"}
+    lines += [f"{name} = {getattr(call, name)!r}" for name in plain if getattr(call, name) != plain[name]]
     if call.upstream is not None:
         lines.append(f"upstream = {_shown(call.upstream)}")
     return "\n".join(lines)
