@@ -45,6 +45,7 @@ def _subject(name: str, api: str, precision: dict[str, Precision], described: bo
         mean_divides_by={"index": "weights", "dense": "rows"},
         described=described,
         zero_times_inf="zero" if described else "any",
+        empty_mean=float("nan") if described else None,
     )
 
 

@@ -41,7 +41,7 @@ class Subject:
     mode_twin  the eager subject whose answers a compiled mode should repeat
     precision  per dtype
     mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows), "kept" (kept rows), "rows" (N)
-    empty_mean       the mean over no rows at all: NaN or 0
+    empty_mean       the mean over no rows at all: NaN or 0, or None (undeclared)
     zero_times_inf   per-row loss where a soft label of 0 meets a logit of -inf: "zero", "nan", or "any" (undeclared)
     described        whether anybody knows the subject; one that nobody does is drawn more cases
     retraces         a new shape or option costs a compilation, so few of them are drawn
@@ -67,7 +67,7 @@ class Subject:
     form_twin: str | None = None
     mode_twin: str | None = None
     mean_divides_by: Mapping[str, str] = field(default_factory=dict)
-    empty_mean: float = float("nan")
+    empty_mean: float | None = float("nan")
     zero_times_inf: str = "nan"
     described: bool = True
     retraces: bool = False

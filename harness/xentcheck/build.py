@@ -101,6 +101,9 @@ UPSTREAMS = ("ones", "random", "zero", "negative", "some-zero")
 def _apply(edit: Edit, logits: Array) -> None:
     info = ml_dtypes.finfo(logits.dtype)
     row, column = edit.row % logits.shape[0], edit.column % logits.shape[1]
+    others = np.delete(logits[row], column)
+    if edit.value == "-inf" and not np.isfinite(others).any():
+        return  # a row of nothing but -inf has no softmax, and nothing to be right about
     values = {
         "-inf": -np.inf,
         "+inf": np.inf,

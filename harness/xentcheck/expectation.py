@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import nan
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -78,7 +79,7 @@ def _problem(call: Call, subject: Subject, rules: Mapping[str, Any]) -> referenc
     kind = "dense" if call.has_dense_labels else "index"
     options = {
         "mean_divides_by": subject.mean_divides_by.get(kind, "rows"),
-        "empty_mean": subject.empty_mean,
+        "empty_mean": nan if subject.empty_mean is None else subject.empty_mean,
         "zero_times_inf": "zero" if subject.zero_times_inf == "any" else subject.zero_times_inf,
         **rules,
     }

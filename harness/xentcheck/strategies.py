@@ -66,7 +66,7 @@ def cases(
         # What follows costs a subject that compiles another compilation per value.
         "reduction": st.sampled_from([r for r in offered if r != "sum"] or offered if subject.retraces else offered),
         "label_dtype": st.sampled_from(subject.label_dtypes[:1] if subject.retraces else subject.label_dtypes),
-        "layout": st.sampled_from(("contiguous",) if subject.retraces else layouts),
+        "layout": st.sampled_from(("contiguous",) if subject.retraces else _honest_layouts(scope, layouts)),
     }
     if options and not scope.lean:
         fields["weighted"] = st.booleans() if subject.offers("weight") and not subject.retraces else st.just(False)
@@ -81,6 +81,14 @@ def cases(
         return Case(dtype=scope.dtype, rows=rows, classes=classes, **values | fixed)
 
     return st.fixed_dictionaries(fields).map(case)
+
+
+def _honest_layouts(scope: Scope, layouts: Sequence[str]) -> Sequence[str]:
+    """Along a strided axis NumPy adds float16 in float16, which no declared precision covers and a plain function
+    cannot help; along a contiguous one it adds in float32."""
+    if scope.subject.described or scope.dtype not in ("float16", "bfloat16"):
+        return layouts
+    return [layout for layout in layouts if layout != "transposed"]
 
 
 def _shapes(scope: Scope, min_rows: int, min_classes: int) -> SearchStrategy[tuple[int, int]]:

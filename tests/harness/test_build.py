@@ -156,10 +156,15 @@ def test_a_label_never_has_weight_zero(shape: Shape, seed: int) -> None:
 @given(shape=shapes, dtype=dtypes, row=st.integers(0, 20), column=st.integers(0, 99))
 def test_an_edit_replaces_one_logit_modulo_the_shape(shape: Shape, dtype: str, row: int, column: int) -> None:
     plain = Case(dtype, **shape)
-    edited = build_call(Case(dtype, **shape, edits=(Edit(row, column, "-inf"),))).logits
+    edited = build_call(Case(dtype, **shape, edits=(Edit(row, column, "nan"),))).logits
     expected = build_call(plain).logits.copy()
-    expected[row % shape["rows"], column % shape["classes"]] = -np.inf
+    expected[row % shape["rows"], column % shape["classes"]] = np.nan
     np.testing.assert_array_equal(edited, expected)
+
+
+def test_an_edit_never_masks_the_last_finite_class() -> None:
+    edits = tuple(Edit(0, column, "-inf") for column in range(3))
+    assert np.isfinite(wide(build_call(Case(rows=1, classes=3, edits=edits)).logits)).sum() == 1
 
 
 @pytest.mark.parametrize("dtype", FLOAT_DTYPES)

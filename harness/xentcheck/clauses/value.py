@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis.strategies import SearchStrategy
 
 from xentcheck.bench import Bench
-from xentcheck.cases import Case
+from xentcheck.cases import Case, Edit
 from xentcheck.clauses.clause import Clause, takes
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases
@@ -30,7 +30,8 @@ def _plain(scope: Scope) -> SearchStrategy[Case]:
 
 def _landmarks(scope: Scope) -> tuple[Case, ...]:
     """What every run looks at, because random shapes are mostly small: one class; N = C; more classes and more rows
-    than one block of any kernel; a last class so far ahead that exp overflows if another maximum is subtracted."""
+    than one block of any kernel; a last class so far ahead that exp overflows if another maximum is subtracted; labels
+    whose own class is masked, so that the loss is infinite and the gradient is not."""
     if scope.subject.retraces:
         return ()
     plain = Case(dtype=scope.dtype, rows=5, classes=17, upstream="random")
@@ -41,6 +42,7 @@ def _landmarks(scope: Scope) -> tuple[Case, ...]:
         # past 2**15 and 2**16 classes; float16 sums of more than 65504 equal terms overflow, which is another matter
         replace(plain, rows=1, classes=32769 if scope.dtype == "float16" else 65537, regime="normal"),
         replace(plain, rows=3, classes=4097, regime="wrong", focus="last", seed=7),  # exp(89) overflows in float32
+        replace(plain, rows=4, classes=7, focus="first", seed=1, edits=tuple(Edit(row, 0, "-inf") for row in range(4))),
     )
     regimes = ("confident", "wrong", "offset", "masked")
     return sizes + tuple(replace(plain, regime=regime, seed=seed) for seed, regime in enumerate(regimes))
