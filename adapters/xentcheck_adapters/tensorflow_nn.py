@@ -44,7 +44,7 @@ def _subject(form: str, mode: str) -> Subject:
         form_twin=f"tf.{_OTHER_FORM[form]}.{mode}",
         mode_twin=None if mode == "eager" else f"tf.{form}.eager",
         zero_times_inf="zero" if mode == "xla" else "nan",
-        retraces=mode == "xla",
+        retraces=mode != "eager",
         environment=tensorflow_autodiff.ENVIRONMENT,
     )
 

@@ -68,6 +68,15 @@ def _listed(known: Iterable[str]) -> str:
     return ", ".join([*_nameable(known), "numpy:FILE:FUNCTION"])
 
 
+def framework_count(values: Sequence[str]) -> int:
+    """How many installed frameworks the `--backend` options name; 1 if they name something unknown."""
+    try:
+        subjects = select_subjects(split_names(values))
+    except SelectionError:
+        return 1
+    return len({subject.framework for subject in subjects if not missing_modules(subject)})
+
+
 def select_targets(subjects: Sequence[Subject], devices: Sequence[str], dtypes: Sequence[str]) -> list[Target]:
     """Every subject on every wanted device and dtype it declares. Empty `dtypes` means all of them."""
     for dtype in dtypes:

@@ -48,16 +48,18 @@ def cases(
     min_classes: int = 1,
     layouts: Sequence[str] = LAYOUTS,
     upstreams: Sequence[str] = UPSTREAMS,
+    few_shapes: bool = False,
     **fixed: Any,
 ) -> SearchStrategy[Case]:
     """Cases for a subject: labels, regimes, reductions, edits to choose from, and whether its options are used.
 
+    `few_shapes` is for clauses that make a compiling subject, or its eager twin, compile something of their own.
     One static strategy per clause and target: Hypothesis examines a strategy anew each time it is made.
     """
     subject = scope.subject
     offered = [r for r in reductions if r in subject.reductions and not scope.lean] or ["none"]
     fields: dict[str, SearchStrategy[Any]] = {
-        "shape": _shapes(scope, min_rows, min_classes),
+        "shape": _shapes(scope, min_rows, min_classes, few_shapes),
         "labels": st.sampled_from(labels),
         "regime": st.sampled_from(regimes),
         "upstream": st.sampled_from(upstreams),
@@ -91,15 +93,15 @@ def _honest_layouts(scope: Scope, layouts: Sequence[str]) -> Sequence[str]:
     return [layout for layout in layouts if layout != "transposed"]
 
 
-def _shapes(scope: Scope, min_rows: int, min_classes: int) -> SearchStrategy[tuple[int, int]]:
+def _shapes(scope: Scope, min_rows: int, min_classes: int, few: bool) -> SearchStrategy[tuple[int, int]]:
     level = scope.level
     if scope.subject.retraces:
-        menu = level.shapes(scope.subject)
+        menu = level.menu[: level.op_by_op_shapes] if few else level.shapes(scope.subject)
         return st.sampled_from([(n, c) for n, c in menu if n >= min_rows and c >= min_classes])
     # Mostly small: a structural fault shows there, and a small failure is one a person can read.
     rows = st.one_of(st.integers(min_rows, max(5, min_rows)), st.sampled_from(level.rows))
-    few = st.integers(min_classes, max(12, min_classes))
-    classes = st.one_of(few, st.sampled_from([c for c in level.classes if c >= min_classes]))
+    small = st.integers(min_classes, max(12, min_classes))
+    classes = st.one_of(small, st.sampled_from([c for c in level.classes if c >= min_classes]))
 
     def within(shape: tuple[int, int]) -> tuple[int, int]:
         most = max(min_rows, level.cells // shape[1])

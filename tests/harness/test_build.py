@@ -156,9 +156,9 @@ def test_a_label_never_has_weight_zero(shape: Shape, seed: int) -> None:
 @given(shape=shapes, dtype=dtypes, row=st.integers(0, 20), column=st.integers(0, 99))
 def test_an_edit_replaces_one_logit_modulo_the_shape(shape: Shape, dtype: str, row: int, column: int) -> None:
     plain = Case(dtype, **shape)
-    edited = build_call(Case(dtype, **shape, edits=(Edit(row, column, "nan"),))).logits
+    edited = build_call(Case(dtype, **shape, edits=(Edit(row, column, "+inf"),))).logits
     expected = build_call(plain).logits.copy()
-    expected[row % shape["rows"], column % shape["classes"]] = np.nan
+    expected[row % shape["rows"], column % shape["classes"]] = np.inf
     np.testing.assert_array_equal(edited, expected)
 
 

@@ -5,7 +5,8 @@ from xentcheck.clauses.clause import Clause
 
 CLAUSES: dict[str, Clause] = {
     clause.id: clause
-    for module in (value, equivalence, ignore, labels, soft, exclusive, probability, number, repeat)
+    # LAB last: what kills a process costs the clauses after it their compiled functions
+    for module in (value, equivalence, ignore, soft, exclusive, probability, number, repeat, labels)
     for clause in module.CLAUSES
 }
 

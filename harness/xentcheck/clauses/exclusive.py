@@ -26,7 +26,13 @@ _KERAS_BINARY = "https://keras.io/api/losses/probabilistic_losses/#binarycrossen
 def _malformed(kinds: tuple[str, ...]) -> Callable[[Scope], SearchStrategy[Case]]:
     def draw(scope: Scope) -> SearchStrategy[Case]:
         plain = cases(
-            scope, regimes=("integers",), layouts=("contiguous",), upstreams=("ones",), min_rows=2, min_classes=2
+            scope,
+            regimes=("integers",),
+            layouts=("contiguous",),
+            upstreams=("ones",),
+            min_rows=2,
+            min_classes=2,
+            few_shapes=True,
         )
         return st.builds(
             lambda case, kind: replace(case, malformed=kind), plain, st.sampled_from(kinds_for(scope, kinds))

@@ -37,7 +37,13 @@ def _not_distributions(scope: Scope) -> SearchStrategy[Case]:
 
 
 def _for_label_gradient(scope: Scope) -> SearchStrategy[Case]:
-    return cases(scope, labels=(*DISTRIBUTIONS, "double", "zero"), regimes=FINITE_REGIMES, reductions=("none", "mean"))
+    return cases(
+        scope,
+        labels=(*DISTRIBUTIONS, "double", "zero"),
+        regimes=FINITE_REGIMES,
+        reductions=("none", "mean"),
+        few_shapes=True,
+    )
 
 
 def _label_gradient(case: Case, bench: Bench) -> Measurement:

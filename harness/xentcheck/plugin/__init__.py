@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 _DEFAULT_REPORT = "xentcheck-report"
@@ -23,6 +25,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--level", default="quick", metavar="NAME", help="quick (default), standard or nightly")
     group.addoption("--report-dir", default=_DEFAULT_REPORT, metavar="DIR", help=f"default: {_DEFAULT_REPORT}")
     group.addoption("--case-seed", type=int, default=None, metavar="N", help="repeat the cases of an earlier run")
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Judge frameworks side by side where there are several and several cores: `-n 0` switches it off."""
+    options = early_config.known_args_namespace
+    untouched = getattr(options, "numprocesses", 0) is None and not (options.usepdb or options.collectonly)
+    if options.backend and untouched and "PYTEST_XDIST_WORKER" not in os.environ:
+        from xentcheck.selection import framework_count
+
+        processes = min(os.cpu_count() or 1, framework_count(options.backend))
+        if processes > 1:
+            args[:0] = ["-n", str(processes)]
 
 
 @pytest.hookimpl(tryfirst=True)
