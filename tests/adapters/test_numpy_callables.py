@@ -12,6 +12,7 @@ from xentcheck_adapters import REDUCTIONS, Call, Unavailable
 from xentcheck_adapters.numpy_callable import offered_options, open_subject, subject_from_spec
 from xentcheck_adapters.numpy_cross_entropy import cross_entropy
 
+REQUIRED = "reduction, grad_output"
 BUILT_IN = "numpy:xentcheck_adapters.numpy_cross_entropy:cross_entropy"
 
 
@@ -38,11 +39,18 @@ def test_numpy_has_no_gpu() -> None:
         open_subject(BUILT_IN, "cuda")
 
 
+def test_a_function_that_takes_no_reduction_or_upstream_gradient_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "bare_loss.py"
+    path.write_text("def loss(logits, labels):\n    return logits.sum(1), logits\n")
+    with pytest.raises(Unavailable, match="must take the keyword arguments grad_output, reduction"):
+        open_subject(f"numpy:{path}:loss", "cpu")
+
+
 def test_parameters_that_a_function_lacks_are_options_it_does_not_offer(
     tmp_path: Path, call: Callable[..., Call]
 ) -> None:
     path = tmp_path / "bare_loss.py"
-    path.write_text("def loss(logits, labels, *, weight=None):\n    return logits.sum(1), logits\n")
+    path.write_text(f"def loss(logits, labels, *, weight=None, {REQUIRED}):\n    return logits.sum(1), logits\n")
     spec = f"numpy:{path}:loss"
     assert offered_options(spec) == ["weight"]
     given = call(label_smoothing=0.1, ignore_index=1)
@@ -54,7 +62,7 @@ def test_a_function_that_returns_no_pair_is_told_what_to_return(
     tmp_path: Path, call: Callable[..., Call], returned: str
 ) -> None:
     path = tmp_path / f"returns_{abs(hash(returned))}.py"
-    path.write_text(f"def loss(logits, labels):\n    return {returned}\n")
+    path.write_text(f"def loss(logits, labels, *, {REQUIRED}):\n    return {returned}\n")
     with pytest.raises(TypeError, match=r"must return \(loss, grad_logits\), got"):
         open_subject(f"numpy:{path}:loss", "cpu")(call())
 
