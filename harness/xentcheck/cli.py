@@ -13,7 +13,15 @@ from xentcheck.build import build_call
 from xentcheck.cases import Case, case_from_token
 from xentcheck.contract import CONTRACT
 from xentcheck.evidence import describe_case, failure
-from xentcheck.selection import DEVICES, SelectionError, install_hint, missing_modules, select_subjects, split_names
+from xentcheck.selection import (
+    DEVICES,
+    SelectionError,
+    extras_of,
+    install_hint,
+    missing_modules,
+    select_subjects,
+    split_names,
+)
 from xentcheck.text import describe_failure
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool
@@ -47,21 +55,17 @@ def list_subjects(backend: tuple[str, ...], device: tuple[str, ...], as_json: bo
 
 
 def _jobs(subjects: list[Subject], devices: tuple[str, ...]) -> list[dict[str, str]]:
-    """A job per group of subjects that share a framework, and device: what a CI matrix needs."""
-    groups: dict[tuple[str, str], dict[str, str]] = {}
+    """A job per group of subjects and device, with what to install for it: what a CI matrix needs."""
+    jobs: dict[tuple[str, str], dict[str, str]] = {}
     for subject in subjects:
+        parts = subject.name.split(".")
+        group = ".".join(parts[:2]) if parts[0] == "keras" else parts[0]
         for device in subject.devices:
             if device in devices:
-                group = (
-                    ".".join(subject.name.split(".")[:2])
-                    if subject.name.startswith("keras.")
-                    else subject.name.split(".")[0]
-                )
-                extra = {"numpy": "", "torch": "torch", "tensorflow": "tensorflow", "jax": "jax"}.get(
-                    subject.framework, "all"
-                )
-                groups[group, device] = {"backend": group, "device": device, "extra": extra}
-    return list(groups.values())
+                extras = ",".join(extras_of(subject.requires, device))
+                install = f".[{extras}]" if extras else "."
+                jobs[group, device] = {"backend": group, "device": device, "install": install}
+    return list(jobs.values())
 
 
 @main.command()

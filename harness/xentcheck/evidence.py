@@ -82,13 +82,11 @@ def harness_failure(error: Exception, stack: str) -> Failure:
     )
 
 
-def divergence(entry: Divergence, case: Case) -> DivergenceRecord:
-    """A known divergence as records carry it."""
+def divergence(entry: Divergence) -> DivergenceRecord:
+    """A known divergence as records carry it: the same for every dtype that shows it."""
     example = ", ".join(f"{name}={value!r}" for name, value in entry.example.items())
     versions = ", ".join(f"{package} {spec}" for package, spec in entry.versions.items())
-    return DivergenceRecord(
-        reason=entry.reason, link=entry.link, example=f"{example}  [{case.token}]", versions=versions or "any"
-    )
+    return DivergenceRecord(reason=entry.reason, link=entry.link, example=example, versions=versions or "any")
 
 
 def describe_case(case: Case, call: Call) -> str:

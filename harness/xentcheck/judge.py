@@ -100,7 +100,7 @@ def _judge(assignment: Assignment) -> Record:
         status,
         measurement=tally.measurement,
         examples=tally.examples,
-        divergences=[evidence.divergence(entry, entry.example_case(target.dtype)) for entry in shown],
+        divergences=[evidence.divergence(entry) for entry in shown],
     )
 
 
@@ -183,7 +183,7 @@ def _healed(assignment: Assignment, entry: Divergence, tally: _Tally) -> Record 
         Status.UNEXPECTED_PASS,
         measurement=measurement,
         reason=f"a known divergence no longer shows; remove it or narrow its versions: {entry.reason}",
-        divergences=[evidence.divergence(entry, case)],
+        divergences=[evidence.divergence(entry)],
     )
 
 

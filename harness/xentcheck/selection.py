@@ -12,7 +12,9 @@ from xentcheck_adapters.numpy_callable import PREFIX, subject_from_spec
 
 DEVICES = ("cpu", "cuda")
 ALL, AUTO = "all", "auto"
-_EXTRAS = {"torch": "torch", "tensorflow": "tensorflow", "keras": "tensorflow", "jax": "jax", "optax": "jax"}
+# Extras of this project by the module they bring, and those that have a variant of their own for a GPU.
+_EXTRAS = {"torch": "torch", "tensorflow": "tensorflow", "keras": "keras", "jax": "jax", "optax": "jax"}
+_CUDA_VARIANTS = ("tensorflow", "jax")
 
 
 class SelectionError(ValueError):
@@ -101,7 +103,13 @@ def missing_modules(subject: Subject) -> list[str]:
     return [module for module in subject.requires if find_spec(module) is None]
 
 
+def extras_of(modules: Sequence[str], device: str) -> list[str]:
+    """The extras that bring the modules, for a device; what every installation has needs none."""
+    extras = {_EXTRAS[module] for module in modules if module in _EXTRAS}
+    return sorted(f"{extra}-cuda" if device == "cuda" and extra in _CUDA_VARIANTS else extra for extra in extras)
+
+
 def install_hint(missing: Sequence[str]) -> str:
     """What to type to get the missing modules."""
-    extras = sorted({_EXTRAS.get(module, module) for module in missing})
-    return f"pip install 'xentcheck[{','.join(extras)}]'"
+    extras = ",".join(extras_of(missing, "cpu"))
+    return f"pip install 'xentcheck[{extras}]'" if extras else f"pip install {' '.join(missing)}"
