@@ -12,9 +12,12 @@ from xentcheck_adapters.subject import Precision, Subject
 
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "grad_labels")
 
-# SoftMaxKernel.cpp accumulates in SIMD lanes of float (double) and stores log-softmax in the logits' dtype. Inductor
-# forms the loss in float32 throughout, but its backward graph too reads a log-softmax stored in the dtype.
-_PRECISION = {dtype: Precision("stored", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES}
+# SoftMaxKernel.cpp accumulates in SIMD lanes of float (double) and stores log-softmax in the logits' dtype.
+_EAGER = {dtype: Precision("stored", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES}
+# Inductor forms the loss in float32 throughout, but its backward graph too reads a log-softmax stored in the dtype. And
+# it vectorises the backward sum of a row's label gradients over the rows (TORCH_LOGS=output_code shows the loop), so
+# each row has one running sum: 1025 equal terms of label smoothing err 1.1 times what eight lanes may.
+_COMPILED = {dtype: Precision("stored", "lane", 1) for dtype in FLOAT_DTYPES}
 _ENVIRONMENT = {
     # A parallel kernel that meets a bad label kills its process, a serial one raises. Which of the two inductor makes
     # depends on the first shape it saw, in this run or in its cache on disk; so make all of them parallel.
@@ -40,7 +43,6 @@ def _subject(mode: str, **details: Any) -> Subject:
         reductions=REDUCTIONS,
         devices=("cpu", "cuda"),
         mean_divides_by={"index": "weights", "dense": "rows"},
-        precision=_PRECISION,
         environment=_ENVIRONMENT,
         **details,
     )
@@ -48,8 +50,15 @@ def _subject(mode: str, **details: Any) -> Subject:
 
 SUBJECTS = (
     # uint8 labels are taken as well, but not together with label_smoothing, where gather() refuses them
-    _subject("eager", label_dtypes=("int64",)),
-    _subject("compile", label_dtypes=("int64", "int32"), mode_twin="torch.eager", retraces=True, slow_traces=True),
+    _subject("eager", label_dtypes=("int64",), precision=_EAGER),
+    _subject(
+        "compile",
+        label_dtypes=("int64", "int32"),
+        precision=_COMPILED,
+        mode_twin="torch.eager",
+        retraces=True,
+        slow_traces=True,
+    ),
 )
 
 
