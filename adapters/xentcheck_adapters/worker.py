@@ -16,6 +16,8 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Callable
 
+import numpy as np
+
 from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.dtypes import BFLOAT16
 from xentcheck_adapters.layout import with_layout
@@ -95,7 +97,12 @@ def _changed(call: Call, private: Call) -> list[str]:
 def _same_bits(before: Array | None, after: Array | None) -> bool:
     if before is None or after is None:
         return before is after
-    return before.tobytes() == after.tobytes()
+    return bool(np.array_equal(_bytes_of(before), _bytes_of(after)))
+
+
+def _bytes_of(array: Array) -> Array:
+    """The bytes of an array, without a copy where it is contiguous."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def _text(error: BaseException) -> str:

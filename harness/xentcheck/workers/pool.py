@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from xentcheck.workers.process import Limits, WorkerDied, WorkerHung, WorkerProcess, WorkerTooBig
 from xentcheck_adapters import Call, Crashed, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
@@ -27,6 +28,7 @@ class _Slot:
     opened: dict[tuple[str, str], Opened] = field(default_factory=dict)
 
 
+@cache
 def state_of(subject: Subject, device: str, dtype: str) -> StateKey:
     """Framework and process-global state: what may share a worker shares this key."""
     environment = {**subject.environment, **subject.dtype_environment.get(dtype, {}), "XENTCHECK_DEVICE": device}

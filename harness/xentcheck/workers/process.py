@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -95,6 +96,9 @@ class WorkerProcess:
         )
         theirs.close()
         self._pipe: Connection[bytes, bytes] = Connection(ours.detach())
+        # Kept: Connection.poll makes a selector for each call, a tenth of a round trip.
+        self._answers = select.poll()
+        self._answers.register(self._pipe.fileno(), select.POLLIN)
 
     @property
     def pid(self) -> int:
@@ -112,11 +116,11 @@ class WorkerProcess:
         """The answer to the last request. Raises WorkerDied, WorkerHung or WorkerTooBig; the worker is gone then."""
         deadline = time.monotonic() + seconds
         try:
-            while not self._pipe.poll(min(_WATCH_INTERVAL, max(0.0, deadline - time.monotonic()))):
+            while not self._answered(min(_WATCH_INTERVAL, max(0.0, deadline - time.monotonic()))):
                 if _resident_memory(self.pid) > self._limits.memory:
                     self.close()
                     raise WorkerTooBig(f"resident memory passed the cap of {self._limits.memory >> 20} MiB")
-                if self._process.poll() is not None and not self._pipe.poll():
+                if self._process.poll() is not None and not self._answered(0):
                     raise self._death()  # a child of it may hold the pipe open, so there is no end of file to see
                 if time.monotonic() >= deadline:
                     raise WorkerHung(seconds, self._abort())
@@ -126,6 +130,9 @@ class WorkerProcess:
         except ValueError as error:
             self.close()
             raise WorkerDied(f"unreadable answer: {error}", self._stack()) from None
+
+    def _answered(self, seconds: float) -> bool:
+        return bool(self._answers.poll(seconds * 1000))
 
     def close(self) -> None:
         """Stop the process and what it started, and free what it held. Safe to call twice."""
