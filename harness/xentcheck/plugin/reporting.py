@@ -28,6 +28,7 @@ from xentcheck_reports import (
     Run,
     RunHeader,
     Status,
+    write_records,
     write_report,
 )
 
@@ -106,6 +107,9 @@ class Reporting:
         if self._writer:
             self._writer.close()
             try:
+                # Written as they came, lest a kill lose them; now in the order of the contract, however they were dealt
+                # out, so that every page made from the file is the same.
+                write_records(self._writer.path, self._header, self._records)
                 self._page = write_report(Run(self._header, tuple(self._records)), self._directory)
             except ReportWriteError as error:
                 self._problems.append(str(error))
