@@ -146,8 +146,9 @@ class _Roundings:
     def intermediate(self) -> FloatArray:
         """(N,) or (): magnitude of the sums an honest narrow subject keeps in its dtype on the way to the loss.
 
-        Index labels with smoothing: PyTorch sums w_j nll_j over classes and rows before it multiplies by eps/C. Means:
-        the sum before the division, unless rows accumulate in float32.
+        Index labels with smoothing: PyTorch sums w_j nll_j over classes and rows, and divides a mean by the sum of
+        weights (below 1, it may be), before it multiplies by eps/C. Means: the sum before the division, unless rows
+        accumulate in float32.
         """
         p, rows, problem = self.profile, self.rows, self.problem
         sums = np.zeros(len(rows.loss))
@@ -156,7 +157,8 @@ class _Roundings:
         if problem.reduction == "none":
             return sums
         losses = np.abs(rows.loss).sum() if p.narrow and p.row_sums == "io" else 0.0
-        return np.asarray(max(np.where(rows.kept, sums, 0.0).sum(), losses))
+        smooth = np.where(rows.kept, sums, 0.0).sum()
+        return np.asarray(max(smooth, losses, smooth / rows.denominator if rows.denominator > 0.0 else 0.0))
 
     def grad_logits(self, expected: FloatArray) -> FloatArray:
         bound = np.zeros(expected.shape)
