@@ -148,7 +148,7 @@ class _Roundings:
 
         Index labels with smoothing: PyTorch sums w_j nll_j over classes and rows, and divides a mean by the sum of
         weights (below 1, it may be), before it multiplies by eps/C. Means: the sum before the division, unless rows
-        accumulate in float32.
+        accumulate in float32; Keras scales kept rows by N/kept first and then divides by N.
         """
         p, rows, problem = self.profile, self.rows, self.problem
         sums = np.zeros(len(rows.loss))
@@ -157,6 +157,8 @@ class _Roundings:
         if problem.reduction == "none":
             return sums
         losses = np.abs(rows.loss).sum() if p.narrow and p.row_sums == "io" else 0.0
+        if problem.mean_divides_by == "kept":
+            losses *= len(rows.loss) / max(int(rows.kept.sum()), 1)
         smooth = np.where(rows.kept, sums, 0.0).sum()
         return np.asarray(max(smooth, losses, smooth / rows.denominator if rows.denominator > 0.0 else 0.0))
 
