@@ -121,6 +121,9 @@ class _Roundings:
         # weight: one product; smoothing: the two paths' factors and their sum
         options = (self.problem.weight is not None) + 3.0 * (self.problem.label_smoothing > 0.0)
         terms["options"] = options * p.u * weighted
+        if p.dtype == "float16" and self.problem.label_smoothing > 0.0:
+            # eps/C, stored as a label, is subnormal from C = 1639 on (eps = 0.1): each of its C uses errs by eta
+            terms["underflow"] = self.option_underflow * np.where(np.isfinite(rows.nll), rows.nll, 0.0).sum(axis=1)
         if rows.target.mixed:
             terms["sum over labels"] = (2.0 * u_e + p.u_product + self.class_sum) * weighted
         if self.probabilities:
