@@ -63,8 +63,8 @@ LEVELS = {
         Level(
             name="quick",
             unknown_examples=100,
-            known_examples=10,
-            compiled_examples=6,
+            known_examples=8,
+            compiled_examples=5,
             menu=((4, 7), (2, 130)),
             op_by_op_shapes=1,
             classes=_SMALL_CLASSES + _EDGE_CLASSES + _LONG_CLASSES,
