@@ -159,7 +159,7 @@ def _predicted(
 def _claim_holds(assignment: Assignment, entry: Divergence, case: Case) -> bool:
     if not entry.rules:
         return True
-    bench = Bench(**{**vars(assignment.bench), "rules": entry.rules})
+    bench = replace(assignment.bench, rules=entry.rules)
     try:
         assignment.clause.check(case, bench)
     except Deviation:

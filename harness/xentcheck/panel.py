@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from xentcheck.bench import Bench, Target
 from xentcheck.build import build_call
 from xentcheck.cases import Case
-from xentcheck.clauses import Clause
+from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.clauses.equivalence import agree, bounds_added, one_hot
 from xentcheck.evidence import failure, record
 from xentcheck.expectation import expect
@@ -28,12 +28,6 @@ from xentcheck_adapters import Call, Returned, Subject, Unavailable
 from xentcheck_reports import Bitwise, Failure, Record, Status
 
 _ROWS, _CLASSES = 4, 7
-
-
-def _lacks(subject: Subject) -> str | None:
-    if subject.inputs != "logits" or "multi-hot" in subject.labels:
-        return "is no softmax cross-entropy of logits"
-    return None
 
 
 def panel_cases(dtype: str) -> tuple[Case, ...]:
@@ -59,7 +53,7 @@ CLAUSE = Clause(
     "EQ-2",
     "every pair of frameworks agrees on one shared panel of cases, within the sum of their bounds",
     ("One function: each pair is compared directly, without the reference.",),
-    _lacks,
+    softmax_of_logits,
     lambda scope: st.sampled_from(panel_cases(scope.dtype)),
     _answers,
 )

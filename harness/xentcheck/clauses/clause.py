@@ -42,6 +42,13 @@ class Clause:
         return self.id.split("-")[0]
 
 
+def softmax_of_logits(subject: Subject) -> str | None:
+    """Applicability to every softmax form that takes logits, with labels of either kind."""
+    if subject.inputs != "logits" or "multi-hot" in subject.labels:
+        return "is no softmax cross-entropy of logits"
+    return None
+
+
 def takes(kind: str, *, option: str | None = None, inputs: str | None = None) -> Callable[[Subject], str | None]:
     """Applicability by the kind of labels a subject takes, an option it offers, and its inputs."""
 

@@ -10,11 +10,11 @@ from hypothesis.strategies import SearchStrategy
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case, Edit
-from xentcheck.clauses.clause import Clause
+from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases
 from xentcheck.verdict import Deviation, Measurement, conform
-from xentcheck_adapters import Returned, Subject
+from xentcheck_adapters import Returned
 
 
 def _poisoned_row(scope: Scope) -> SearchStrategy[Case]:
@@ -42,18 +42,12 @@ def _poisons_only_itself(case: Case, bench: Bench) -> Measurement:
     return conform(Returned(answer.loss[keep], answer.grad_logits[keep]), bench.expect(rest), case.token)
 
 
-def _takes_logits(subject: Subject) -> str | None:
-    if subject.inputs != "logits" or "multi-hot" in subject.labels:
-        return "is no softmax cross-entropy of logits"
-    return None
-
-
 CLAUSES = (
     Clause(
         "NUM-1",
         "a NaN or +inf logit makes its own row's loss NaN or infinite and leaves the other rows alone",
         ("Rows are independent; exp(inf - inf) is undefined.",),
-        _takes_logits,
+        softmax_of_logits,
         _poisoned_row,
         _poisons_only_itself,
     ),
