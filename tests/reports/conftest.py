@@ -110,3 +110,20 @@ def horizon() -> Callable[..., Horizon]:
         return Horizon.model_validate(given | fields)
 
     return build
+
+
+@pytest.fixture
+def contrast() -> Callable[[str, str], float]:
+    """Contrast ratio of two colours in hexadecimal digits, WCAG 2.2."""
+
+    def luminance(colour: str) -> float:
+        digits = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+        channels = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
+        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    def ratio(one: str, other: str) -> float:
+        darker, lighter = sorted((luminance(one), luminance(other)))
+        return (lighter + 0.05) / (darker + 0.05)
+
+    return ratio
