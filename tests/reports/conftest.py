@@ -1,10 +1,11 @@
 """Builders: a record or a run header with every field filled in, of which a test names only what it is about."""
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 
-from xentcheck_reports import Accuracy, Failure, Horizon, Record, Run, RunHeader, Worst
+from xentcheck_reports import Accuracy, Failure, Grade, Horizon, Record, Run, RunHeader, Worst
 
 
 @pytest.fixture
@@ -127,3 +128,31 @@ def contrast() -> Callable[[str, str], float]:
         return (lighter + 0.05) / (darker + 0.05)
 
     return ratio
+
+
+@pytest.fixture
+def surveyed(
+    record: Callable[..., Record], accuracy: Callable[..., Accuracy], horizon: Callable[..., Horizon]
+) -> Callable[..., list[Record]]:
+    """Records of a survey: every regime in both results, a horizon and a grade, for every subject in four dtypes."""
+
+    def build(subjects: int = 3, regimes: int = 4) -> list[Record]:
+        records = []
+        for subject, dtype in product(range(subjects), ("bfloat16", "float16", "float32", "float64")):
+            errors = [
+                accuracy(
+                    regime=f"regime {regime}",
+                    what=what,
+                    max_ulp=1.7 ** (subject + regime),
+                    zeros=regime == 1,
+                    token=f"x1.{subject}{regime}{what}" + "a" * 40,
+                )
+                for regime, what in product(range(regimes), ("loss", "grad_logits"))
+            ]
+            of = {"subject": f"framework.function.{subject}", "framework": f"framework {subject // 8}", "dtype": dtype}
+            seen = horizon(zero_below=2.0 ** -(subject + 3), accurate_above=2.0**-subject)
+            records.append(record(**of, clause="ACC-1", accuracy=errors, horizon=seen))
+            records.append(record(**of, clause="ACC-2", grade=Grade(recorded="B-L", measured="B-L")))
+        return records
+
+    return build

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from html import unescape
-from itertools import product
 from xml.etree import ElementTree
 
 import matplotlib
@@ -31,34 +30,6 @@ def figures(html: str) -> list[str]:
 
 def texts(svg: str) -> list[str]:
     return [element.text or "" for element in ElementTree.fromstring(svg).iter("text")]
-
-
-@pytest.fixture
-def surveyed(
-    record: Callable[..., Record], accuracy: Callable[..., Accuracy], horizon: Callable[..., Horizon]
-) -> Callable[..., list[Record]]:
-    """Records of a survey: every regime in both results, a horizon and a grade, for every subject and dtype."""
-
-    def build(subjects: int = 3, regimes: int = 4, dtypes: tuple[str, ...] = DTYPES) -> list[Record]:
-        records = []
-        for subject, dtype in product(range(subjects), dtypes):
-            errors = [
-                accuracy(
-                    regime=f"regime {regime}",
-                    what=what,
-                    max_ulp=1.7 ** (subject + regime),
-                    zeros=regime == 1,
-                    token=f"x1.{subject}{regime}{what}" + "a" * 40,
-                )
-                for regime, what in product(range(regimes), ("loss", "grad_logits"))
-            ]
-            of = {"subject": f"framework.function.{subject}", "framework": f"framework {subject // 8}", "dtype": dtype}
-            seen = horizon(zero_below=2.0 ** -(subject + 3), accurate_above=2.0**-subject)
-            records.append(record(**of, clause=SURVEY, accuracy=errors, horizon=seen))
-            records.append(record(**of, clause=GRADED, grade=Grade(recorded="B-L", measured="B-L")))
-        return records
-
-    return build
 
 
 def test_a_page_without_accuracy_has_no_atlas_and_does_not_load_matplotlib() -> None:
@@ -115,7 +86,8 @@ def test_more_ulp_is_another_colour_until_no_digit_is_left(
     [
         ({"zeros": 1, "max_ulp": 2.0**24}, "→0"),
         ({"zeros": 1, "max_ulp": math.inf}, "∞"),
-        ({"max_ulp": math.inf, "got": math.inf}, "∞"),
+        ({"max_ulp": 8e6, "got": math.inf}, "∞"),
+        ({"max_ulp": 0.5, "got": math.inf, "expected": math.inf}, None),
         ({"max_ulp": math.nan}, "NaN"),
         ({"max_ulp": math.inf, "got": math.nan}, "NaN"),
         ({"max_ulp": 0.5}, None),
@@ -167,12 +139,28 @@ def test_a_regime_that_was_not_surveyed_is_a_gap(
     assert shown.count("3.0") == 3
 
 
-def test_a_fallen_grade_shows_what_was_recorded(
-    record: Callable[..., Record], accuracy: Callable[..., Accuracy]
+@pytest.mark.parametrize(
+    ("recorded", "measured", "text"),
+    [
+        ("B-L", "B-L", "B-L"),
+        (None, "B-L", "B-L"),
+        ("B-L", "C-L", "C-L (recorded B-L)"),
+        ("B-L", None, "none (recorded B-L)"),
+        (None, None, ""),
+    ],
+)
+def test_a_grade_that_changed_shows_what_was_recorded(
+    record: Callable[..., Record],
+    accuracy: Callable[..., Accuracy],
+    recorded: str | None,
+    measured: str | None,
+    text: str,
 ) -> None:
-    fallen = record(clause=GRADED, grade=Grade(recorded="B-L", measured="C-L"))
-    (row,) = atlas_of(record(clause=SURVEY, accuracy=[accuracy()]), fallen).dtypes[0].rows
-    assert row.grade_text == "C-L (recorded B-L)"
+    graded = record(clause=GRADED, grade=Grade(recorded=recorded, measured=measured))
+    atlas = atlas_of(record(clause=SURVEY, accuracy=[accuracy()]), graded)
+    assert atlas.dtypes[0].rows[0].grade_text == text
+    shown = texts(heat_map(atlas.dtypes[0]))
+    assert (text in shown) == ("Grade" in shown)
 
 
 def test_dtypes_stand_narrow_first_and_frameworks_together(
