@@ -101,6 +101,16 @@ def test_vanished_and_infinite_values_are_told_by_a_mark_and_not_by_colour_alone
     assert (told or "0.50") in texts(heat_map(atlas_of(record(accuracy=[one])).dtypes[0]))
 
 
+def test_a_vanished_value_has_the_colour_of_the_worst_and_an_infinite_one_a_colour_off_the_scale(
+    record: Callable[..., Record], accuracy: Callable[..., Accuracy]
+) -> None:
+    errors = [accuracy(regime="vanished", zeros=1, max_ulp=2.0), accuracy(regime="infinite", max_ulp=math.inf)]
+    fills = re.findall(r'<g fill="(#\w+)"><path', heat_map(atlas_of(record(accuracy=errors)).dtypes[0]))
+    vanished, infinite = fills[:-16]
+    assert vanished == fills[-1]
+    assert infinite not in fills[-16:]
+
+
 def test_the_text_of_a_cell_has_the_contrast_of_wcag_aa(
     record: Callable[..., Record], accuracy: Callable[..., Accuracy], contrast: Callable[[str, str], float]
 ) -> None:
