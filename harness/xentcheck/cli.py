@@ -1,4 +1,4 @@
-"""The command line: list subjects, replay a case, merge records into a page."""
+"""The command line: list subjects, replay a case, merge records into a page, certify the oracle."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from xentcheck.bench import Bench, Target
 from xentcheck.build import build_call
 from xentcheck.cases import Case, case_from_token
+from xentcheck.certify.command import certify
 from xentcheck.contract import CONTRACT
 from xentcheck.evidence import describe_case, failure
 from xentcheck.selection import (
@@ -35,6 +36,9 @@ _NOT_CONFORMING, _USAGE = 1, 2
 @click.version_option(package_name="xentcheck")
 def main() -> None:
     """Is this softmax cross-entropy right, on this device and dtype? To judge subjects: pytest --backend=NAMES"""
+
+
+main.add_command(certify)
 
 
 @main.command(name="list")
