@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 import xentcheck_reference
 from xentcheck.certify.rows import REGIMES, Batch, draw_batch
 from xentcheck.cli import main
+from xentcheck.randomness import Array, Bits
+from xentcheck_reference import Problem
 
 pytest.importorskip("flint", reason="the referee is python-flint: pip install 'xentcheck[certify]'")
 
@@ -56,6 +58,33 @@ def test_the_referee_sees_one_ulp_beyond_the_bound(tier: Any, what: str) -> None
     comparison = refereeing.compare(batch, tier, what, replace(answer, value=perturbed, low=None), exact, sizes)
     seen = [v for v in violations(comparison) if (v.row, v.column) == (f"{batch.name}.{row}", column)]
     assert "the a-priori bound" in {v.promise for v in seen}
+
+
+@pytest.mark.parametrize("softcap", [None, 4.0])
+@pytest.mark.parametrize("z_loss", [0.0, 0.5])
+def test_the_exact_side_is_consistent_with_its_own_differences(z_loss: float, softcap: float | None) -> None:
+    bits, h = Bits(1), 2.0**-16
+    x, v = bits.integers((1, 5), -8, 9) / 4.0, bits.integers((1, 5), -4, 5) * 1.0  # x ± h v are exact
+    options: dict[str, Any] = {
+        "labels": bits.integers((1, 5), -2, 5) / 4.0,
+        "weight": bits.integers((5,), 1, 5) / 2.0,
+        "label_smoothing": 0.25,
+        "z_loss": z_loss,
+        "softcap": softcap,
+    }
+
+    def at(x: Array) -> dict[str, Array]:
+        results = exact_results(Batch(0, "normal", 0, Problem(logits=x, **options), v, [list(range(5))]))
+        return {what: np.array(values.nearest()) for what, values in results.items()}
+
+    here, ahead, behind = at(x), at(x + h * v), at(x - h * v)
+    # A central difference leaves out h^2/6 of the third derivative along v, |v| <= 9, and rounds to 2^-53 / h.
+    allowed = h * h * 9.0**3 * 10.0
+    assert np.abs((ahead["loss"] - behind["loss"]) / (2.0 * h) - (here["grad_logits"] * v).sum()).max() < allowed
+    assert np.abs((ahead["grad_logits"] - behind["grad_logits"]) / (2.0 * h) - here["product"]).max() < allowed
+    options["labels"] = options["labels"] + v
+    along = at(x)["loss"] - here["loss"]
+    assert np.abs(along - (here["grad_labels"] * v).sum()).max() < 2.0**-40  # linear in the labels: roundings only
 
 
 @pytest.fixture
