@@ -158,10 +158,12 @@ def _oracle_error(problem: Problem, reference: Reference, direction: FloatArray,
         # the slopes that the direction and the product are multiplied with, and the bend's gradient and factors
         bent = np.abs(capped.bend * direction)
         to_capped = sizes.softmax * sizes.mass[:, None] * (relative + 2.0 * slope_error)
-        rows.magnitude.add_to(to_capped, slice(None), terms.u * (4.0 + terms.roundings) * np.ones(len(scale)))
+        rows.magnitude.add_to(to_capped, slice(None), terms.u * (4.0 + terms.roundings) + slope_error.max(axis=1))
         whole = scale * sizes.softmax * sizes.mass[:, None] * size
         error = capped.slope * (error + 2.0 * whole * slope_error.max(axis=1, keepdims=True)) + bent * to_capped * scale
-    return np.asarray(error + (terms.floor * (1.0 + np.abs(direction)) * (1.0 + scale)))
+    # What underflows in a softmax, a slope or a product is multiplied by everything that comes after it.
+    after = (1.0 + scale * (1.0 + sizes.mass + 2.0 * problem.z_loss * sizes.mean)[:, None]) * (1.0 + size)
+    return np.asarray(error + terms.floor * after * (1.0 + np.abs(direction)))
 
 
 def _part(values: FloatArray | float, part: slice) -> FloatArray | float:

@@ -137,7 +137,9 @@ class OracleTerms:
         weight = np.ones(problem.logits.shape[1]) if problem.weight is None else np.abs(problem.weight)
         factor = (np.abs(rows.scale) * (1.0 - problem.label_smoothing))[:, None] * weight
         error = self.u * (self.argument[:, None] + self.roundings * rows.nll) + self.floor
-        return np.asarray(factor * error + _SMALLEST)
+        # Three products, any of which may underflow before the next
+        products = 4.0 * _SMALLEST * (1.0 + weight) * (1.0 + np.abs(rows.scale))[:, None]
+        return np.asarray(factor * error + products)
 
 
 def _of_finite(bound: FloatArray, expected: FloatArray) -> FloatArray:
