@@ -40,6 +40,8 @@ def certify(rows: int, seed: int, name: str | None, file: IO[str] | None) -> Non
         certificate.add(batch, [comparison.of_row(row) for comparison in referee(batch)])
     else:
         interrupted = _judge(rows, seed, lambda batch: certificate.add(batch, referee(batch)))
+    if interrupted:
+        click.echo("interrupted; so far:", err=True)
     click.echo("\n".join(certificate_lines(certificate)))
     if file:
         json.dump(certificate.as_json(), file, indent=1)

@@ -12,10 +12,8 @@ from .comparison import Violation
 from .referee import TIERS
 
 _TITLES = {
-    "float64": "float64 tier: worst error in ulp (of the value, or of what cancels in it), as a share of the bound "
-    "stated, and of the tightest bound of float32",
-    "double-word": "double-word tier: worst error of the high part in ulp, of the pair in log2 ulp, and as a share of "
-    "the bound stated",
+    "float64": "float64 tier: worst error in ulp (of the value, or of what cancels in it); share of bounds",
+    "double-word": "double-word tier: worst error of the high part in ulp, of the pair in log2 ulp; share of the bound",
 }
 _MOST_SHOWN = 20
 
@@ -25,8 +23,8 @@ _RESULTS: list[Column] = [
     (name, "ulp", what) for name, what in zip(("loss", "gradient", "to labels", "Hessian·v"), WHATS, strict=True)
 ]
 _COLUMNS: dict[Tier, list[Column]] = {
-    "float64": [*_RESULTS, ("of stated", "of_bound", ""), ("of float32's", "of_tightest", "")],
-    "double-word": [*_RESULTS, ("pair, log2", "pair_ulp", ""), ("of stated", "of_bound", "")],
+    "float64": [*_RESULTS, ("stated bound", "of_bound", ""), ("float32 bound", "of_tightest", "")],
+    "double-word": [*_RESULTS, ("pair, log2", "pair_ulp", ""), ("stated bound", "of_bound", "")],
 }
 
 
@@ -72,16 +70,16 @@ def describe_problem(problem: Problem) -> str:
 def _table(certificate: Certificate, tier: Tier) -> Iterator[str]:
     columns = _COLUMNS[tier]
     yield _TITLES[tier]
-    yield f"{'regime':15} {'rows':>6} " + " ".join(f"{heading:>12}" for heading, _, _ in columns)
+    yield f"{'regime':15} {'rows':>6} " + " ".join(f"{heading:>13}" for heading, _, _ in columns)
     for regime, rows in certificate.rows.items():
         cells = (_shown(column, _worst(certificate.of(tier, regime), column)) for column in columns)
-        yield f"{regime:15} {rows:6} " + " ".join(f"{cell:>12}" for cell in cells)
+        yield f"{regime:15} {rows:6} " + " ".join(f"{cell:>13}" for cell in cells)
     yield "attained by"
     for column in columns:
         worst = _worst(certificate.of(tier), column)
         if worst:
             place = f", column {worst.column}" if worst.column >= 0 else ""
-            yield f"  {column[0]:12} {_shown(column, worst):>9}  {worst.row}{place}"
+            yield f"  {column[0]:13} {_shown(column, worst):>9}  {worst.row}{place}"
     yield ""
 
 
