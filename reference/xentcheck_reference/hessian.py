@@ -9,7 +9,7 @@ A softcap x -> c tanh(x/c) makes v' = slope v of v, and slope (H v')_j + bend_j 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +50,10 @@ def hessian_vector_product(problem: Problem, direction: FloatArray, *, tier: Tie
         value = np.empty(direction.shape)
         for part in row_blocks(direction.shape):
             value[part] = _product(problem, reference, direction, part)
+        capped = reference.capped
+        if capped is not None:
+            to_capped = cross_entropy(replace(problem, logits=capped.logits, softcap=None)).grad_logits
+            value = value * capped.slope + capped.bend * direction * to_capped
         value[~reference.rows.kept] = 0.0
         low = None
         if tier == "double-word":
@@ -59,6 +63,7 @@ def hessian_vector_product(problem: Problem, direction: FloatArray, *, tier: Tie
 
 
 def _product(problem: Problem, reference: Reference, direction: FloatArray, part: slice) -> FloatArray:
+    """(n, C), to the capped logits where there is a softcap."""
     rows, capped, v = reference.rows, reference.capped, direction[part]
     softmax, _ = rows.softmax_and_nll(part)
     index, top = np.arange(len(v)), rows.values[part].argmax(axis=1)
@@ -72,10 +77,6 @@ def _product(problem: Problem, reference: Reference, direction: FloatArray, part
     product = ((mass + _part(rows.pull, part)) * scale)[:, None] * softmax * (w - mean[:, None])
     if problem.z_loss:
         product += (2.0 * problem.z_loss * scale * (at_top + mean))[:, None] * softmax
-    if capped is not None:
-        to_capped = ((mass + _part(rows.pull, part)) * scale)[:, None] * softmax
-        rows.target.add_to(to_capped, part, -scale)
-        product = product * capped.slope[part] + capped.bend[part] * direction[part] * to_capped
     return np.asarray(product + (rows.maximum[part] - rows.maximum[part])[:, None])  # NaN where there is no softmax
 
 
