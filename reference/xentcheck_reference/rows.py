@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from .targets import Target
 
-# Elements per block: a block's few float64 temporaries then stay in a core's second-level cache.
-BLOCK_ELEMENTS = 1 << 15
+# Elements per block: few enough for a block's float64 temporaries to stay in the caches, enough to outweigh the calls.
+BLOCK_ELEMENTS = 1 << 16
 
-Differences = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
-"""(values (n, C), their row maxima (n,), out (n, C)) -> d (n, C), with exp(d) written to out."""
+Differences = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], None]
+"""(values (n, C), their row maxima (n,), d (n, C), e (n, C)): writes x - max to d and exp(d) to e."""
 
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -39,16 +39,15 @@ def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
-def of_logits(x: FloatArray, maximum: FloatArray, e: FloatArray) -> FloatArray:
-    d = x - maximum[:, None]
+def of_logits(x: FloatArray, maximum: FloatArray, d: FloatArray, e: FloatArray) -> None:
+    np.subtract(x, maximum[:, None], out=d)
     np.exp(d, out=e)
-    return d
 
 
-def of_probabilities(p: FloatArray, maximum: FloatArray, e: FloatArray) -> FloatArray:
+def of_probabilities(p: FloatArray, maximum: FloatArray, d: FloatArray, e: FloatArray) -> None:
     # The logits are log p, so exp(d) is the ratio of two probabilities and needs no exp.
     np.divide(p, maximum[:, None], out=e)
-    return np.log(e)
+    np.log(e, out=d)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +93,10 @@ class RowStatistics:
     def softmax_and_nll(self, rows: slice) -> tuple[FloatArray, FloatArray]:
         """(n, C) softmax and -log softmax of a slice of rows."""
         with np.errstate(all="ignore"):
-            softmax = np.empty(self.values[rows].shape)
-            d = self.differences(self.values[rows], self.maximum[rows], softmax)
+            softmax, d = np.empty(self.values[rows].shape), np.empty(self.values[rows].shape)
+            self.differences(self.values[rows], self.maximum[rows], d, softmax)
             softmax /= (1.0 + self.tail[rows])[:, None]
-            return softmax, self.log_tail[rows, None] - d
+            return softmax, np.subtract(self.log_tail[rows, None], d, out=d)
 
     @cached_property
     def softmax(self) -> FloatArray:
@@ -129,9 +128,12 @@ def evaluate(
     """
     grad, columns = np.empty(values.shape), np.empty((6, len(values)))
     mass = target.mass
+    # One buffer for all blocks: the system would take a fresh one back, and giving it again costs more than filling it.
+    differences_of_block = np.empty((min(len(values), max(1, BLOCK_ELEMENTS // values.shape[1])), values.shape[1]))
     with np.errstate(all="ignore"):
         for rows in row_blocks(values.shape):
-            block = _Block(values[rows], differences, grad[rows])
+            d = differences_of_block[: len(values[rows])]
+            block = _Block(values[rows], differences, d, grad[rows])
             gap = target.gap(rows, block.d)
             loss = gap + mass[rows] * block.log_tail
             pull = None
@@ -152,13 +154,13 @@ def evaluate(
 class _Block:
     """A cache-sized run of rows; exp(d) lives in the gradient's memory until finish_gradient turns it into that."""
 
-    def __init__(self, values: FloatArray, differences: Differences, e: FloatArray) -> None:
+    def __init__(self, values: FloatArray, differences: Differences, d: FloatArray, e: FloatArray) -> None:
         self.index = np.arange(len(values))
         self.top = values.argmax(axis=1)  # a NaN counts as the maximum, so `maximum` shows every kind of bad row
         maximum = values[self.index, self.top]
         self.maximum = np.where(np.isfinite(maximum), maximum, np.nan)
-        self.e = e
-        self.d = differences(values, self.maximum, e)
+        self.d, self.e = d, e
+        differences(values, self.maximum, d, e)
         weighted = np.einsum("ij,ij->i", e, self.d)
         if np.isnan(weighted).any():  # exp(-inf) * -inf
             weighted = sums_of_rows(np.where(e == 0.0, 0.0, e * self.d))
