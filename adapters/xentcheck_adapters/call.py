@@ -23,6 +23,9 @@ class Call:
     reduction     "none": loss (N,); "sum" and "mean": loss ()
     upstream      upstream gradient of the returned loss, same shape as the loss; None means ones
     want_grad_labels  also return the gradient with respect to dense labels
+    z_loss        zeta >= 0: each row's loss gains zeta times its squared log-sum-exp
+    softcap       c > 0: c tanh(logits / c) stands for the logits; the gradient stays that to `logits`
+    vector        (N, C) wants the Hessian-vector product too: the derivative of the gradient to the logits along it
     layout        memory layout in which the subject receives logits and dense labels (see `layout.py`)
     """
 
@@ -35,6 +38,9 @@ class Call:
     upstream: Array | None = None
     want_grad_labels: bool = False
     layout: str = "contiguous"
+    z_loss: float = 0.0
+    softcap: float | None = None
+    vector: Array | None = None
 
     @property
     def has_dense_labels(self) -> bool:

@@ -1,4 +1,4 @@
-"""JAX: arrays in and out, and a loss with its gradients by `jax.vjp`."""
+"""JAX: arrays in and out, a loss with its gradients by `jax.vjp`, and their derivative by `jax.jvp`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ def open_device(name: str) -> Any:
 
 
 def gradient_step(function: Callable[[Any, Any], Any]) -> Step:
-    """A step from (logits, labels, upstream gradient, want_grad_labels) to the loss of `function(logits, labels)` and
-    a tuple of its gradients; the whole step can be put under `jax.jit` with its last argument static."""
+    """A step from (logits, labels, upstream gradient, vector or None, want_grad_labels) to the loss of
+    `function(logits, labels)`, a tuple of its gradients, and the derivative of the first along the vector; the whole
+    step can be put under `jax.jit` with its last argument static."""
     import jax
     import jax.numpy as jnp
 
-    def step(logits: Any, labels: Any, cotangent: Any, want_grad_labels: bool) -> Any:
+    def once(logits: Any, labels: Any, cotangent: Any, want_grad_labels: bool) -> Any:
         if want_grad_labels:
             loss, pull_back = jax.vjp(function, logits, labels)
         else:
@@ -41,6 +42,12 @@ def gradient_step(function: Callable[[Any, Any], Any]) -> Step:
         if cotangent.shape != loss.shape:  # a loss of a wrong shape is an answer to show, not an error of this adapter
             cotangent = jnp.ones_like(loss)
         return loss, pull_back(cotangent.astype(loss.dtype))
+
+    def step(logits: Any, labels: Any, cotangent: Any, vector: Any, want_grad_labels: bool) -> Any:
+        if vector is None:
+            return *once(logits, labels, cotangent, want_grad_labels), None
+        answer, (_, (hvp, *_)) = jax.jvp(lambda x: once(x, labels, cotangent, want_grad_labels), (logits,), (vector,))
+        return *answer, hvp
 
     return step
 
@@ -50,6 +57,13 @@ def evaluate(step: Step, call: Call, device: Any) -> Returned:
     import jax
 
     arrays = [jax.device_put(array, device) for array in (call.logits, call.labels, call.cotangent())]
+    vector = None if call.vector is None else jax.device_put(call.vector, device)
     # JAX reads NumPy buffers while it computes: nobody may touch or free the call's arrays before this is ready.
-    loss, (grad_logits, *grad_labels) = jax.block_until_ready(step(*arrays, call.want_grad_labels))
-    return Returned(np.asarray(loss), np.asarray(grad_logits), np.asarray(grad_labels[0]) if grad_labels else None)
+    answer = jax.block_until_ready(step(*arrays, vector, call.want_grad_labels))
+    loss, (grad_logits, *grad_labels), hvp = answer
+    return Returned(
+        np.asarray(loss),
+        np.asarray(grad_logits),
+        np.asarray(grad_labels[0]) if grad_labels else None,
+        None if hvp is None else np.asarray(hvp),
+    )

@@ -24,7 +24,7 @@ def _subject(
         mode=mode,
         requires=("jax", "optax"),
         labels=labels,
-        options=frozenset({"grad_labels"} if "dense" in labels else ()),
+        options=frozenset({"hvp", "grad_labels"} if "dense" in labels else {"hvp"}),
         label_dtypes=("int32", "int64"),
         devices=("cpu", "cuda"),
         form_twin=f"{twin}.{mode}" if twin else None,
@@ -69,8 +69,8 @@ SUBJECTS = tuple(
 
 
 def offered_options(subject: str) -> list[str]:
-    """All but the integer-label form differentiate with respect to dense labels."""
-    return [] if subject.startswith("optax.int.") else ["grad_labels"]
+    """All differentiate twice; all but the integer-label form also with respect to dense labels."""
+    return ["hvp"] if subject.startswith("optax.int.") else ["hvp", "grad_labels"]
 
 
 def versions() -> dict[str, str]:
@@ -89,7 +89,7 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     form, _, mode = subject.rpartition(".")
     step = jax_autodiff.gradient_step(_loss(form))
     if mode == "jit":
-        step = jax.jit(step, static_argnums=3)
+        step = jax.jit(step, static_argnums=4)
     return lambda call: jax_autodiff.evaluate(step, call, place)
 
 

@@ -56,7 +56,7 @@ def _subject(backend: str, loss: str, suffix: str) -> Subject:
         labels=(_LABELS[loss],),
         inputs="probabilities" if suffix else "logits",
         precision=_precision(backend, loss, from_logits=not suffix),
-        options=frozenset({_OPTION[loss]}),
+        options=frozenset({_OPTION[loss], "hvp"}),
         reductions=REDUCTIONS,
         label_dtypes=("int64", "int32"),
         devices=("cpu", "cuda"),
@@ -75,8 +75,9 @@ SUBJECTS = tuple(
 
 
 def offered_options(subject: str) -> list[str]:
-    """ignore_class of the sparse loss, label_smoothing of the others."""
-    return [_OPTION[_parts(subject)[1]]]
+    """ignore_class of the sparse loss, label_smoothing of the others; all are ordinary code of their backend, which
+    differentiates it twice."""
+    return [_OPTION[_parts(subject)[1]], "hvp"]
 
 
 def versions() -> dict[str, str]:

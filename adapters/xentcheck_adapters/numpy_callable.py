@@ -1,7 +1,7 @@
 """NumPy functions: the built-in one, and any callable of the same signature named `numpy:MODULE_OR_FILE:QUALNAME`.
 
-    fn(logits, labels, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean", grad_output=None)
-        -> (loss, grad_logits)
+    fn(logits, labels, *, weight=None, ignore_index=-100, label_smoothing=0.0, z_loss=0.0, softcap=None,
+       reduction="mean", grad_output=None) -> (loss, grad_logits)
 
 Keyword parameters that a function lacks are options it does not offer.
 """
@@ -24,7 +24,7 @@ from xentcheck_adapters.subject import Precision, Subject
 
 PREFIX = "numpy:"
 BUILT_IN = "numpy"
-_PARAMETERS = ("weight", "ignore_index", "label_smoothing")
+_PARAMETERS = ("weight", "ignore_index", "label_smoothing", "z_loss", "softcap")
 
 Function = Callable[..., Any]
 
@@ -137,6 +137,8 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         keywords: dict[str, Any | None] = {
             "weight": call.weight,
             "label_smoothing": call.label_smoothing,
+            "z_loss": call.z_loss,
+            "softcap": call.softcap,
             "reduction": call.reduction,
             "grad_output": call.upstream,
         }

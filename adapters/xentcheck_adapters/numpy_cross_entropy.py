@@ -15,13 +15,16 @@ def cross_entropy(
     weight: Array | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
+    softcap: float | None = None,
     reduction: str = "mean",
     grad_output: Array | None = None,
 ) -> tuple[Array, Array]:
     """Loss and its gradient with respect to the logits.
 
     logits (N, C); labels (N,) integer classes or (N, C) soft labels; weight (C,); grad_output of the loss' shape.
-    Index labels average over Σ weight[label] of the kept rows, soft labels over N. Raises IndexError for a label
+    `softcap` c puts c tanh(logits / c) in the logits' place (Gemma 2, arXiv 2408.00118); `z_loss` adds that many times
+    the squared log-sum-exp to each row's loss (PaLM, arXiv 2204.02311). Index labels average over Σ weight[label] of the kept rows, soft labels over N. Raises IndexError for a label
     outside [0, C) that is not `ignore_index`, TypeError for labels of a wrong dtype, ValueError for a wrong shape.
     """
     rows, classes = logits.shape
@@ -33,18 +36,30 @@ def cross_entropy(
 
     with np.errstate(all="ignore"):  # masked classes, overflow and 0/0 are part of the contract
         x = np.where(kept[:, None], logits.astype(wide), 0)
-        shifted = x - x.max(axis=1, keepdims=True)
+        slope = np.ones((), wide)
+        if softcap is not None:
+            # 1 / cosh² is the derivative of tanh; 1 - tanh² would cancel where tanh is nearly 1
+            slope = np.cosh(x / wide(softcap)) ** -2
+            x = wide(softcap) * np.tanh(x / wide(softcap))
+        maximum = x.max(axis=1, keepdims=True)
+        shifted = x - maximum
         exponentials = np.exp(shifted)
         total = exponentials.sum(axis=1, keepdims=True)
-        log_softmax = shifted - np.log(total)
+        log_total = np.log(total)
+        log_softmax = shifted - log_total
         loss = -np.where(target == 0, 0, target * log_softmax).sum(axis=1)
+        mass = target.sum(axis=1, keepdims=True)
+        if z_loss:
+            log_sum_exp = maximum + log_total
+            loss = loss + np.where(kept, wide(z_loss) * log_sum_exp[:, 0] ** 2, 0)
+            mass = mass + 2 * wide(z_loss) * log_sum_exp
         scale = np.ones((), wide) if grad_output is None else grad_output.astype(wide)
         if reduction == "mean":
             loss, scale = loss.sum() / denominator, scale / np.where(denominator == 0, 1, denominator)
         elif reduction == "sum":
             loss = loss.sum()
         row_scale = np.broadcast_to(scale, (rows,))[:, None]
-        gradient = row_scale * (exponentials / total * target.sum(axis=1, keepdims=True) - target)
+        gradient = row_scale * slope * (exponentials / total * mass - target)
     return loss.astype(logits.dtype), np.where(kept[:, None], gradient, 0).astype(logits.dtype)
 
 

@@ -15,6 +15,7 @@ class Returned:
     loss: Array
     grad_logits: Array
     grad_labels: Array | None = None
+    hvp: Array | None = None
     mutated: tuple[str, ...] = ()
 
 

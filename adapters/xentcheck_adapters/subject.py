@@ -36,7 +36,9 @@ class Subject:
     requires   modules that must be importable in the worker
     labels     kinds of labels it takes: "index", "dense" (softmax), "multi-hot" (sigmoid)
     inputs     "logits" or "probabilities"
-    options    offered arguments among "ignore_index", "weight", "label_smoothing", "grad_labels"
+    options    what it offers among "ignore_index", "weight", "label_smoothing", "z_loss", "softcap", the gradient to
+               dense labels "grad_labels", and Hessian-vector products "hvp": an API whose gradient can be asked to be
+               differentiated again, whatever it makes of that
     form_twin  subject of the same framework and mode that takes the other kind of labels
     mode_twin  the eager subject whose answers a compiled mode should repeat
     precision  per dtype

@@ -1,4 +1,4 @@
-"""TensorFlow: arrays in and out, and a loss with its gradients by GradientTape."""
+"""TensorFlow: arrays in and out, and a loss with its first and second derivatives by GradientTape."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ def open_device(name: str) -> Any:
 
 
 def gradient_step(function: Callable[[Any, Any], Any]) -> Step:
-    """A step from (logits, labels, upstream gradient, want_grad_labels) to the loss of `function(logits, labels)` and
-    a list of its gradients; the whole step can be put under `tf.function`."""
+    """A step from (logits, labels, upstream gradient, vector or None, want_grad_labels) to the loss of
+    `function(logits, labels)`, a list of its gradients, and the derivative of the first along the vector (the gradient
+    of <gradient, vector>); the whole step can be put under `tf.function`."""
     import tensorflow as tf
 
-    def step(logits: Any, labels: Any, cotangent: Any, want_grad_labels: bool) -> Any:
+    def once(logits: Any, labels: Any, cotangent: Any, want_grad_labels: bool) -> Any:
         inputs = [logits, labels] if want_grad_labels else [logits]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(inputs)
@@ -41,6 +42,17 @@ def gradient_step(function: Callable[[Any, Any], Any]) -> Step:
         if cotangent.shape != loss.shape:  # a loss of a wrong shape is an answer to show, not an error of this adapter
             cotangent = tf.ones_like(loss)
         return loss, tape.gradient(loss, inputs, output_gradients=tf.cast(cotangent, loss.dtype))
+
+    def step(logits: Any, labels: Any, cotangent: Any, vector: Any, want_grad_labels: bool) -> Any:
+        if vector is None:
+            return *once(logits, labels, cotangent, want_grad_labels), None
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(logits)
+            loss, gradients = once(logits, labels, cotangent, want_grad_labels)
+        hvp = tape.gradient(gradients[0], logits, output_gradients=vector)
+        if hvp is None:
+            raise LookupError("TensorFlow has no gradient of this gradient: the tape gives None")
+        return loss, gradients, hvp
 
     return step
 
@@ -51,5 +63,11 @@ def evaluate(step: Step, call: Call, device: Any) -> Returned:
 
     with tf.device(device):
         arrays = [tf.constant(array) for array in (call.logits, call.labels, call.cotangent())]
-        loss, (grad_logits, *grad_labels) = step(*arrays, call.want_grad_labels)
-        return Returned(loss.numpy(), grad_logits.numpy(), grad_labels[0].numpy() if grad_labels else None)
+        vector = None if call.vector is None else tf.constant(call.vector)
+        loss, (grad_logits, *grad_labels), hvp = step(*arrays, vector, call.want_grad_labels)
+        return Returned(
+            loss.numpy(),
+            grad_logits.numpy(),
+            grad_labels[0].numpy() if grad_labels else None,
+            None if hvp is None else hvp.numpy(),
+        )

@@ -38,7 +38,7 @@ def _subject(form: str, mode: str) -> Subject:
         requires=("tensorflow",),
         labels=("dense" if form == "dense" else "index",),
         precision=_precision(form, mode),
-        options=frozenset({"grad_labels"} if form == "dense" else ()),
+        options=frozenset({"hvp", "grad_labels"} if form == "dense" else {"hvp"}),
         label_dtypes=("int64", "int32"),
         devices=("cpu", "cuda"),
         form_twin=f"tf.{_OTHER_FORM[form]}.{mode}",
@@ -53,8 +53,8 @@ SUBJECTS = tuple(_subject(form, mode) for form in _API for mode in _MODES)
 
 
 def offered_options(subject: str) -> list[str]:
-    """Only the dense form differentiates with respect to its labels."""
-    return ["grad_labels"] if subject.startswith("tf.dense.") else []
+    """Both forms differentiate twice; only the dense form also with respect to its labels."""
+    return ["hvp", "grad_labels"] if subject.startswith("tf.dense.") else ["hvp"]
 
 
 def versions() -> dict[str, str]:

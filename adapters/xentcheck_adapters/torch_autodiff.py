@@ -1,4 +1,4 @@
-"""PyTorch: arrays in and out, and a loss with its gradients by autograd."""
+"""PyTorch: arrays in and out, and a loss with its first and second derivatives by autograd."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def _to_array(tensor: Any) -> Array:
 
 
 def evaluate(function: Callable[[Any, Any], Any], call: Call, device: Any) -> Returned:
-    """Loss of `function(logits, labels)` and its gradients under the call's upstream gradient."""
+    """Loss of `function(logits, labels)`, its gradients under the call's upstream gradient, and the product of its
+    Hessian with the call's vector: the gradient of <gradient, vector>."""
     import torch
 
     logits = to_tensor(call.logits, device).requires_grad_()
@@ -49,5 +50,14 @@ def evaluate(function: Callable[[Any, Any], Any], call: Call, device: Any) -> Re
     cotangent = to_tensor(call.cotangent(), device).to(loss.dtype)
     if cotangent.shape != loss.shape:  # a loss of a wrong shape is an answer to show, not an error of this adapter
         cotangent = torch.ones_like(loss)
-    grad_logits, *grad_labels = torch.autograd.grad(loss, inputs, cotangent)
-    return Returned(_to_array(loss), _to_array(grad_logits), _to_array(grad_labels[0]) if grad_labels else None)
+    twice = call.vector is not None
+    grad_logits, *grad_labels = torch.autograd.grad(loss, inputs, cotangent, create_graph=twice)
+    hvp = None
+    if call.vector is not None:  # a gradient that cannot be differentiated raises: autograd refuses unused inputs
+        (hvp,) = torch.autograd.grad(grad_logits, logits, to_tensor(call.vector, device))
+    return Returned(
+        _to_array(loss),
+        _to_array(grad_logits),
+        _to_array(grad_labels[0]) if grad_labels else None,
+        None if hvp is None else _to_array(hvp),
+    )

@@ -10,7 +10,7 @@ from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.subject import Precision, Subject
 
-_OPTIONS = ("weight", "ignore_index", "label_smoothing", "grad_labels")
+_OPTIONS = ("weight", "ignore_index", "label_smoothing", "grad_labels", "hvp")
 
 # SoftMaxKernel.cpp accumulates in SIMD lanes of float (double) and stores log-softmax in the logits' dtype.
 _EAGER = {dtype: Precision("stored", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES}
@@ -63,7 +63,7 @@ SUBJECTS = (
 
 
 def offered_options(subject: str) -> list[str]:
-    """The optional arguments of cross_entropy."""
+    """The optional arguments of cross_entropy, and its derivatives."""
     return list(_OPTIONS)
 
 

@@ -70,6 +70,7 @@ def run_guarded(runner: Runner, call: Call) -> Outcome:
         labels=with_layout(call.labels, call.layout if call.has_dense_labels else "contiguous"),
         weight=None if call.weight is None else call.weight.copy(),
         upstream=None if call.upstream is None else call.upstream.copy(),
+        vector=None if call.vector is None else call.vector.copy(),
     )
     try:
         returned = _numeric(runner(private))
@@ -82,7 +83,7 @@ def run_guarded(runner: Runner, call: Call) -> Outcome:
 
 
 def _numeric(returned: Returned) -> Returned:
-    for name in ("loss", "grad_logits", "grad_labels"):
+    for name in ("loss", "grad_logits", "grad_labels", "hvp"):
         array = getattr(returned, name)
         if array is not None and array.dtype != BFLOAT16 and array.dtype.kind not in "fiub":
             raise TypeError(f"{name} must be an array of numbers, got dtype {array.dtype}")
@@ -90,7 +91,7 @@ def _numeric(returned: Returned) -> Returned:
 
 
 def _changed(call: Call, private: Call) -> list[str]:
-    names = ("logits", "labels", "weight", "upstream")
+    names = ("logits", "labels", "weight", "upstream", "vector")
     return [name for name in names if not _same_bits(getattr(call, name), getattr(private, name))]
 
 
