@@ -24,8 +24,9 @@ def cross_entropy(
 
     logits (N, C); labels (N,) integer classes or (N, C) soft labels; weight (C,); grad_output of the loss' shape.
     `softcap` c puts c tanh(logits / c) in the logits' place (Gemma 2, arXiv 2408.00118); `z_loss` adds that many times
-    the squared log-sum-exp to each row's loss (PaLM, arXiv 2204.02311). Index labels average over Σ weight[label] of the kept rows, soft labels over N. Raises IndexError for a label
-    outside [0, C) that is not `ignore_index`, TypeError for labels of a wrong dtype, ValueError for a wrong shape.
+    the squared log-sum-exp to each row's loss (PaLM, arXiv 2204.02311). Index labels average over Σ weight[label] of
+    the kept rows, soft labels over N. Raises IndexError for a label outside [0, C) that is not `ignore_index`,
+    TypeError for labels of a wrong dtype, ValueError for a wrong shape.
     """
     rows, classes = logits.shape
     wide = np.float64 if logits.dtype == np.float64 else np.float32

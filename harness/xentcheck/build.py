@@ -14,6 +14,7 @@ from xentcheck.regimes import Frame, draw_logits
 from xentcheck.soft_labels import draw_rows
 from xentcheck_adapters import Call, dtype_named
 
+_VECTOR_STREAM = 1 << 64  # past every seed
 _BLOCK_EDGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
@@ -47,6 +48,9 @@ def build_call(case: Case) -> Call:
         reduction=case.reduction,
         upstream=_upstream(case, bits),
         layout=case.layout,
+        z_loss=case.z_loss,
+        softcap=case.softcap,
+        vector=_vector(case),
     )
 
 
@@ -94,6 +98,22 @@ def _upstream(case: Case, bits: Bits) -> Array | None:
     }
     return np.asarray(draw[case.upstream]()).astype(dtype_named(case.dtype))
 
+
+def _vector(case: Case) -> Array | None:
+    """Multiples of 1/8 in [-4, 4], exact in every dtype; one class of each row; or a row's common shift, which the
+    softmax does not see. From a stream of its own: the other arrays are those of the case without a vector."""
+    if case.vector == "none":
+        return None
+    bits, shape = Bits(_VECTOR_STREAM + case.seed), (case.rows, case.classes)
+    draw: dict[str, Callable[[], Array]] = {
+        "random": lambda: bits.integers(shape, -32, 33) / 8.0,
+        "class": lambda: np.eye(case.classes)[bits.integers((case.rows,), 0, case.classes)],
+        "shift": lambda: np.repeat(bits.integers((case.rows, 1), -32, 33) / 8.0, case.classes, axis=1),
+    }
+    return draw[case.vector]().astype(dtype_named(case.dtype))
+
+
+VECTORS = ("random", "class", "shift")
 
 UPSTREAMS = ("ones", "random", "zero", "negative", "some-zero")
 

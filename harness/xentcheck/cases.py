@@ -48,6 +48,8 @@ class Case:
     poison       what all logits of ignored rows become: "nan", "+inf", "-inf"
     weighted     whether class weights are drawn
     upstream     kind of upstream gradient (see `build.py`)
+    z_loss, softcap  as in a Call
+    vector       kind of vector whose product with the Hessian is wanted (see `build.py`)
     edits        up to four logits replaced by special values
     """
 
@@ -70,6 +72,9 @@ class Case:
     reduction: str = "none"
     upstream: str = "ones"
     layout: str = "contiguous"
+    z_loss: float = 0.0
+    softcap: float | None = None
+    vector: str = "none"
     edits: tuple[Edit, ...] = ()
     explicit: Explicit | None = None
 

@@ -95,10 +95,19 @@ def describe_case(case: Case, call: Call) -> str:
     lines = [f"# {shape}", f"logits = {_shown(call.logits)}", f"labels = {_shown(call.labels)}  # {call.labels.dtype}"]
     if call.weight is not None:
         lines.append(f"weight = {_shown(call.weight)}")
-    plain = {"ignore_index": None, "label_smoothing": 0.0, "reduction": "none", "layout": "contiguous"}
+    plain = {
+        "ignore_index": None,
+        "label_smoothing": 0.0,
+        "z_loss": 0.0,
+        "softcap": None,
+        "reduction": "none",
+        "layout": "contiguous",
+    }
     lines += [f"{name} = {getattr(call, name)!r}" for name in plain if getattr(call, name) != plain[name]]
     if call.upstream is not None:
         lines.append(f"upstream = {_shown(call.upstream)}")
+    if call.vector is not None:
+        lines.append(f"vector = {_shown(call.vector)}")
     return "\n".join(lines)
 
 

@@ -28,7 +28,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What is expected of an outcome's arrays, by name: "loss", "grad_logits", "grad_labels"."""
+    """What is expected of an outcome's arrays, by name: "loss", "grad_logits", "grad_labels", "hvp"."""
 
     dtype: str
     parts: Mapping[str, Expected]
@@ -51,7 +51,17 @@ def _softmax(call: Call, subject: Subject, profile: reference.Profile, rules: Ma
         answer = reference.cross_entropy(problem, tier="double-word" if profile.dtype == "float64" else "float64")
     bound = reference.error_bound(problem, answer, profile)
     parts = _parts(call, answer, bound, profile)
+    if call.vector is not None:
+        parts["hvp"] = _product(problem, answer, _wide(call.vector), profile)
     return Expectation(profile.dtype, parts, lambda row: reference.dominant_term(problem, answer, profile, row))
+
+
+def _product(
+    problem: reference.Problem, answer: reference.Reference, vector: Array, profile: reference.Profile
+) -> Expected:
+    product = reference.hessian_vector_product(problem, vector, tier=answer.tier)
+    bound = reference.hessian_error_bound(problem, answer, vector, product, profile)
+    return Expected(product.value, bound, np.abs(product.value) + bound > profile.largest)
 
 
 def _binary(call: Call, subject: Subject, profile: reference.Profile, _: Mapping[str, Any]) -> Expectation:
@@ -99,6 +109,8 @@ def _problem(call: Call, subject: Subject, rules: Mapping[str, Any]) -> referenc
         label_smoothing=call.label_smoothing,
         reduction=cast(Literal["none", "sum", "mean"], call.reduction),
         upstream=None if call.upstream is None else _wide(call.upstream),
+        z_loss=call.z_loss,
+        softcap=call.softcap,
         **options,
     )
 

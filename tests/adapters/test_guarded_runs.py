@@ -23,7 +23,7 @@ def test_an_honest_answer_mutates_nothing(call: Callable[..., Call]) -> None:
 
 @pytest.mark.parametrize("layout", [layout for layout in LAYOUTS if layout != "read-only"])
 @pytest.mark.parametrize("shape", [(3, 4), (1, 4), (3, 1)])
-@pytest.mark.parametrize("name", ["logits", "labels", "weight", "upstream"])
+@pytest.mark.parametrize("name", ["logits", "labels", "weight", "upstream", "vector"])
 def test_a_write_to_an_input_is_seen_and_harms_nobody(
     call: Callable[..., Call], name: str, layout: str, shape: tuple[int, int]
 ) -> None:
@@ -32,7 +32,8 @@ def test_a_write_to_an_input_is_seen_and_harms_nobody(
         return _answer(received)
 
     rows, classes = shape
-    given = call(rows, classes, layout=layout, weight=np.ones(classes), upstream=np.ones(rows))
+    arrays = {"weight": np.ones(classes), "upstream": np.ones(rows), "vector": np.ones(shape)}
+    given = call(rows, classes, layout=layout, **arrays)
     before = getattr(given, name).copy()
     outcome = run_guarded(vandal, given)
     assert isinstance(outcome, Returned)

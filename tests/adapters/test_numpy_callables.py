@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from xentcheck_adapters import REDUCTIONS, Call, Unavailable
+from xentcheck_adapters import REDUCTIONS, Call, Unavailable, built_in_subjects
 from xentcheck_adapters.numpy_callable import offered_options, open_subject, subject_from_spec
 from xentcheck_adapters.numpy_cross_entropy import cross_entropy
 
@@ -57,6 +58,23 @@ def test_parameters_that_a_function_lacks_are_options_it_does_not_offer(
     np.testing.assert_array_equal(open_subject(spec, "cpu")(given).loss, given.logits.sum(1))
 
 
+@pytest.mark.parametrize("option", ["z_loss", "softcap"])
+def test_a_function_is_given_an_option_it_takes(tmp_path: Path, call: Callable[..., Call], option: str) -> None:
+    path = tmp_path / f"takes_{option}.py"
+    path.write_text(
+        f"def loss(logits, labels, *, {option}, {REQUIRED}):\n    return logits.sum(1) * {option}, logits\n"
+    )
+    spec = f"numpy:{path}:loss"
+    assert offered_options(spec) == [option]
+    given = call(z_loss=2.0, softcap=2.0)
+    np.testing.assert_array_equal(open_subject(spec, "cpu")(given).loss, 2.0 * given.logits.sum(1))
+
+
+def test_a_numpy_function_offers_no_second_derivative() -> None:
+    assert not subject_from_spec("numpy:a.py:b").offers("hvp")
+    assert not built_in_subjects()["numpy"].offers("hvp")
+
+
 @pytest.mark.parametrize("returned", ["logits", "(logits, logits, logits)", "None"])
 def test_a_function_that_returns_no_pair_is_told_what_to_return(
     tmp_path: Path, call: Callable[..., Call], returned: str
@@ -67,12 +85,14 @@ def test_a_function_that_returns_no_pair_is_told_what_to_return(
         open_subject(f"numpy:{path}:loss", "cpu")(call())
 
 
+@pytest.mark.parametrize("stages", [{}, {"z_loss": 0.01}, {"softcap": 2.0}, {"z_loss": 0.01, "softcap": 2.0}])
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_the_built_in_gradient_is_the_slope_of_the_built_in_loss(reduction: str) -> None:
+def test_the_built_in_gradient_is_the_slope_of_the_built_in_loss(reduction: str, stages: dict[str, float]) -> None:
     generator = np.random.default_rng(0)
     logits, direction = generator.normal(size=(2, 5, 7))
     labels = np.array([0, 6, 2, 3, 3])
-    options = {"weight": generator.random(7), "ignore_index": 6, "label_smoothing": 0.1, "reduction": reduction}
+    options: dict[str, Any] = {"weight": generator.random(7), "ignore_index": 6, "label_smoothing": 0.1, **stages}
+    options["reduction"] = reduction
 
     def total(step: float) -> float:
         return float(np.sum(cross_entropy(logits + step * direction, labels, **options)[0]))

@@ -17,9 +17,7 @@ pytestmark = pytest.mark.frameworks
 TWICE = {name: subject for name, subject in built_in_subjects().items() if subject.offers("hvp")}
 COMPILED_TWICE = {name: subject for name, subject in TWICE.items() if not subject.slow_traces}
 SOFTMAX = [
-    name
-    for name, subject in COMPILED_TWICE.items()
-    if subject.inputs == "logits" and "multi-hot" not in subject.labels
+    name for name, subject in COMPILED_TWICE.items() if subject.inputs == "logits" and "multi-hot" not in subject.labels
 ]
 OTHERS = [name for name in COMPILED_TWICE if name not in SOFTMAX]
 

@@ -91,6 +91,9 @@ def test_a_call_survives_the_wire(ends: tuple[Slab, Slab], call: Callable[..., C
         upstream=np.array(2.0, dtype_named(dtype)),
         want_grad_labels=True,
         layout="strided",
+        z_loss=1e-4,
+        softcap=30.0,
+        vector=np.ones((3, 4), dtype_named(dtype)),
     )
     received = unpack_call(reader, decode(encode(pack_call(writer, sent))))
     for field in dataclasses.fields(Call):
@@ -102,17 +105,20 @@ def test_absent_arrays_stay_absent(ends: tuple[Slab, Slab], call: Callable[..., 
     received = unpack_call(reader, decode(encode(pack_call(writer, call()))))
     assert received.weight is None
     assert received.upstream is None
+    assert received.vector is None
 
 
 def test_returned_arrays_outlive_the_next_message(ends: tuple[Slab, Slab]) -> None:
     writer, reader = ends
-    sent = Returned(np.ones((), BFLOAT16), np.ones((2, 3), BFLOAT16), mutated=("labels",))
+    gradient, product = np.ones((2, 3), BFLOAT16), np.full((2, 3), 2, BFLOAT16)
+    sent = Returned(np.ones((), BFLOAT16), gradient, hvp=product, mutated=("labels",))
     received = unpack_outcome(reader, decode(encode(pack_outcome(writer, sent))))
     writer.write([np.zeros(1000)])
     assert isinstance(received, Returned)
     assert received.mutated == ("labels",)
     assert received.grad_labels is None
-    np.testing.assert_array_equal(received.grad_logits, sent.grad_logits, strict=True)
+    np.testing.assert_array_equal(received.grad_logits, gradient, strict=True)
+    np.testing.assert_array_equal(received.hvp, product, strict=True)
 
 
 @pytest.mark.parametrize(

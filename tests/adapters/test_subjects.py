@@ -34,7 +34,8 @@ def test_a_subject_declares_known_words_only(subject: Subject) -> None:
     assert subject.zero_times_inf in ("zero", "nan", "any")
     assert set(subject.labels) <= {"index", "dense", "multi-hot"}
     assert set(subject.reductions) <= set(REDUCTIONS)
-    assert subject.options <= {"weight", "ignore_index", "label_smoothing", "grad_labels"}
+    options = {"weight", "ignore_index", "label_smoothing", "grad_labels", "z_loss", "softcap", "hvp"}
+    assert subject.options <= options
     assert set(subject.devices) <= {"cpu", "cuda"}
     assert set(subject.mean_divides_by.values()) <= {"weights", "kept", "rows"}
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xentcheck.build import UPSTREAMS, build_call
+from xentcheck.build import UPSTREAMS, VECTORS, build_call
 from xentcheck.cases import Case, Edit, Explicit
 from xentcheck.malformed import SOFT, WRONG_DTYPES, WRONG_SHAPES
 from xentcheck.regimes import FINITE_REGIMES, PROBABILITY_REGIMES, REGIMES
@@ -143,6 +144,30 @@ def test_upstream_gradients_are_what_they_are_called() -> None:
     assert (drawn["negative"] < 0).all()
     assert {True, False} == set((drawn["some-zero"] == 0).tolist())
     assert {-1.0, 1.0} <= set(np.sign(drawn["random"]).tolist())
+
+
+def test_vectors_are_what_they_are_called() -> None:
+    drawn: dict[str, Any] = {kind: build_call(Case(rows=50, classes=9, vector=kind)).vector for kind in VECTORS}
+    assert build_call(Case()).vector is None
+    assert set(np.sign(drawn["random"]).ravel().tolist()) == {-1.0, 0.0, 1.0}
+    assert ((drawn["class"] == 1).sum(axis=1) == 1).all()
+    assert ((drawn["class"] == 0).sum(axis=1) == 8).all()
+    assert (drawn["shift"] == drawn["shift"][:, :1]).all()
+    assert len(set(drawn["shift"][:, 0].tolist())) > 1
+
+
+@given(shape=shapes, dtype=dtypes, seed=seeds, kind=st.sampled_from(VECTORS))
+def test_a_vector_changes_nothing_else_and_is_exact_in_every_dtype(
+    shape: Shape, dtype: str, seed: int, kind: str
+) -> None:
+    plain = Case(dtype, **shape, seed=seed, upstream="random", weighted=True)
+    call, without = build_call(replace(plain, vector=kind)), build_call(plain)
+    for name in ("logits", "labels", "weight", "upstream"):
+        np.testing.assert_array_equal(getattr(call, name), getattr(without, name))
+    assert call.vector is not None
+    assert (call.vector.shape, call.vector.dtype) == (call.logits.shape, dtype_named(dtype))
+    assert (wide(call.vector) * 8 == np.round(wide(call.vector) * 8)).all()
+    assert (np.abs(wide(call.vector)) <= 4).all()
 
 
 @given(shape=shapes, seed=seeds)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xentcheck.build import VECTORS
 from xentcheck.cases import EDITS, Case, Edit, Explicit, case_from_token
 
 Json = st.recursive(
@@ -44,6 +45,9 @@ def explicit(draw: st.DrawFn) -> Explicit:
         ignore_index=st.none() | st.integers(-(2**63), 2**63 - 1),
         label_smoothing=st.floats(0, 1),
         edits=st.lists(st.builds(Edit, st.integers(0, 9), st.integers(0, 9), st.sampled_from(EDITS))).map(tuple),
+        z_loss=st.floats(0, 1),
+        softcap=st.none() | st.floats(0.5, 100),
+        vector=st.sampled_from(["none", *VECTORS]),
         weighted=st.booleans(),
         poison=st.sampled_from([None, "nan", "-inf"]),
     )

@@ -22,6 +22,8 @@ from kernel import (
     smoothed,
     store,
     total,
+    z_slope,
+    z_term,
 )
 
 
@@ -78,6 +80,7 @@ def log_sum_exp_minus_logit(
     weight: Array | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
     reduction: str = "mean",
     grad_output: Array | None = None,
 ) -> tuple[Array, Array]:
@@ -86,7 +89,7 @@ def log_sum_exp_minus_logit(
     Dense and smoothed labels go through log-softmax, for sum(q x) of large logits would cancel too.
     """
     real = np.float64 if logits.dtype == np.float64 else np.float32
-    b = Batch(logits, labels, weight, ignore_index, label_smoothing, reduction, grad_output, real)
+    b = Batch(logits, labels, weight, ignore_index, label_smoothing, reduction, grad_output, real, z_loss)
     check(b)
     q = smoothed(b)
     with np.errstate(all="ignore"):
@@ -95,8 +98,8 @@ def log_sum_exp_minus_logit(
         log_sum = top + np.log(total(np.exp(x - top)))
         nll = log_sum - x
         divisor = denominator(b)
-        loss = reduce(row_losses(q, -nll, b), divisor, b)
-        grad = np.exp(-nll) * q.sum(axis=1, keepdims=True) - q
+        loss = reduce(row_losses(q, -nll, b) + z_term(log_sum, b)[:, 0], divisor, b)
+        grad = np.exp(-nll) * (q.sum(axis=1, keepdims=True) + z_slope(log_sum, b)) - q
         grad = np.where(b.kept[:, None], grad * np.broadcast_to(row_scale(b, divisor), (b.rows,))[:, None], 0)
     return store(loss, grad, b)
 

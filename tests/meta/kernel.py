@@ -27,6 +27,8 @@ class Batch:
     reduction: str
     upstream: Array | None
     wide: Any
+    z_loss: float = 0.0
+    softcap: float | None = None
 
     @property
     def dense(self) -> bool:
@@ -77,6 +79,16 @@ def rows_of(b: Batch) -> Array:
     return np.where(b.kept[:, None], b.logits.astype(b.wide), 0)
 
 
+def capped(x: Array, b: Batch) -> Array:
+    """(N, C) c tanh(x / c), or x where nothing caps it."""
+    return x if b.softcap is None else np.asarray(b.wide(b.softcap) * np.tanh(x / b.wide(b.softcap)))
+
+
+def cap_slope(x: Array, b: Batch) -> Array:
+    """(N, C) the derivative of the cap, 1 / cosh(x / c)²."""
+    return np.ones_like(x) if b.softcap is None else np.asarray(np.cosh(x / b.wide(b.softcap)) ** -2)
+
+
 def smoothed(b: Batch) -> Array:
     """(N, C) weighted and smoothed labels q = w ((1 - eps) y + eps/C), zero in ignored rows."""
     q = b.weights * ((1 - b.wide(b.smoothing)) * b.onehot + b.wide(b.smoothing) / b.classes)
@@ -91,6 +103,21 @@ def maximum(x: Array) -> Array:
 def total(e: Array) -> Array:
     """(N, 1) sum over the classes."""
     return np.asarray(e.sum(axis=1, keepdims=True))
+
+
+def log_sum_exp(top: Array, log_total: Array) -> Array:
+    """(N, 1) of the capped logits, for the z-loss."""
+    return top + log_total
+
+
+def z_term(log_sum: Array, b: Batch) -> Array:
+    """(N, 1) zeta times the squared log-sum-exp, zero in ignored rows."""
+    return np.where(b.kept[:, None], b.wide(b.z_loss) * log_sum**2, 0)
+
+
+def z_slope(log_sum: Array, b: Batch) -> Array:
+    """(N, 1) its derivative by the log-sum-exp."""
+    return np.where(b.kept[:, None], 2 * b.wide(b.z_loss) * log_sum, 0)
 
 
 def row_losses(q: Array, log_softmax: Array, b: Batch) -> Array:
@@ -147,11 +174,16 @@ class Kernel:
     forward: Callable[[Batch], Batch] = same
     backward: Callable[[Batch], Batch] = same
     rows_of: Callable[[Batch], Array] = rows_of
+    capped: Callable[[Array, Batch], Array] = capped
+    cap_slope: Callable[[Array, Batch], Array] = cap_slope
     maximum: Callable[[Array], Array] = maximum
     exp: Callable[[Array], Array] = np.exp
     total: Callable[[Array], Array] = total
     log: Callable[[Array], Array] = np.log
     softmax: Callable[[Array, Array], Array] = lambda e, s: e / s
+    log_sum_exp: Callable[[Array, Array], Array] = log_sum_exp
+    z_term: Callable[[Array, Batch], Array] = z_term
+    z_slope: Callable[[Array, Batch], Array] = z_slope
     smoothed: Callable[[Batch], Array] = smoothed
     row_losses: Callable[[Array, Array, Batch], Array] = row_losses
     gradient: Callable[[Array, Array, Batch], Array] = gradient
@@ -169,24 +201,36 @@ class Kernel:
         weight: Array | None = None,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
+        z_loss: float = 0.0,
+        softcap: float | None = None,
         reduction: str = "mean",
         grad_output: Array | None = None,
     ) -> tuple[Any, Any]:
         wide = self.wide(logits.dtype)
-        b = self.see(Batch(logits, labels, weight, ignore_index, label_smoothing, reduction, grad_output, wide))
+        options = (weight, ignore_index, label_smoothing, reduction, grad_output, wide, z_loss, softcap)
+        b = self.see(Batch(logits, labels, *options))
         self.check(b)
         with np.errstate(all="ignore"):  # masked classes, overflow and 0/0 are part of the contract
             f, g = self.forward(b), self.backward(b)
-            loss = self.row_losses(self.smoothed(f), self._softmax(f)[1], f)
-            grad = self.gradient(self._softmax(g)[0], self.smoothed(g), g)
+            _, log_softmax, log_sum = self._softmax(f)
+            loss = self.row_losses(self.smoothed(f), log_softmax, f)
+            if f.z_loss:
+                loss = loss + self.z_term(log_sum, f)[:, 0]
+            softmax, _, log_sum = self._softmax(g)
+            grad = self.gradient(softmax, self.smoothed(g), g)
+            if g.z_loss:
+                grad = grad + softmax * self.z_slope(log_sum, g)
+            if g.softcap is not None:
+                grad = grad * self.cap_slope(self.rows_of(g), g)
             loss = self.reduce(loss, self.denominator(f), f)
             grad = np.broadcast_to(self.row_scale(g, self.denominator(g)), (g.rows,))[:, None] * grad
             return self.store(loss, grad, b)
 
-    def _softmax(self, b: Batch) -> tuple[Array, Array]:
-        """(N, C) softmax and log-softmax."""
-        x = self.rows_of(b)
-        shifted = x - self.maximum(x)
-        e = self.exp(shifted)
+    def _softmax(self, b: Batch) -> tuple[Array, Array, Array]:
+        """(N, C) softmax and log-softmax, (N, 1) log-sum-exp."""
+        x = self.capped(self.rows_of(b), b)
+        top = self.maximum(x)
+        e = self.exp(x - top)
         s = self.total(e)
-        return self.softmax(e, s), shifted - self.log(s)
+        log_total = self.log(s)
+        return self.softmax(e, s), x - top - log_total, self.log_sum_exp(top, log_total)

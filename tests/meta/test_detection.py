@@ -46,6 +46,8 @@ SAMPLE = (
     "Ignore.by_multiplication",
     "Upstream.mean_only",
     "Weight.of_the_largest_logit",
+    "ZLoss.not_doubled",
+    "Softcap.without_derivative",
 )
 
 

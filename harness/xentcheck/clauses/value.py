@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case, Edit
-from xentcheck.clauses.clause import Clause, takes
+from xentcheck.clauses.clause import Clause, softmax_of_logits, takes
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases
 from xentcheck.verdict import Measurement
@@ -16,6 +18,12 @@ from xentcheck_adapters import Subject
 
 _FORMULA = "loss = log-sum-exp(x) - x[y], gradient = softmax(x) - onehot(y)"
 _TORCH = "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"
+_PALM = "https://arxiv.org/abs/2204.02311"  # section 5: zeta = 1e-4
+_GEMMA = "https://arxiv.org/abs/2408.00118"  # section 2: caps 50 and 30
+# PaLM's, and one that a 16-bit loss can show
+_ZETAS = (1e-4, 0.125)
+# Gemma's two, and one that saturates on ordinary logits
+_CAPS = (30.0, 50.0, 2.0)
 
 
 def matches_reference(case: Case, bench: Bench) -> Measurement:
@@ -77,6 +85,53 @@ def _smoothed(scope: Scope) -> SearchStrategy[Case]:
     return strategy.filter(lambda case: case.label_smoothing > 0)
 
 
+def _of_any_labels(scope: Scope) -> SearchStrategy[Case]:
+    kinds = {"index": "index", "dense": "soft"}
+    return cases(
+        scope,
+        labels=[kinds[kind] for kind in scope.subject.labels],
+        regimes=FINITE_REGIMES,
+        reductions=("none", "mean", "sum"),
+        options=True,
+        few_shapes=True,
+    )
+
+
+def _with_z_loss(scope: Scope) -> SearchStrategy[Case]:
+    def case(plain: Case, zeta: float, ignored: str) -> Case:
+        if plain.labels == "index" and ignored != "none":
+            plain = replace(plain, ignore_index=-100, ignored=ignored)
+        return replace(plain, z_loss=zeta)
+
+    ignored = ("none", "some") if scope.subject.offers("ignore_index") else ("none",)
+    return st.builds(case, _of_any_labels(scope), st.sampled_from(_ZETAS), st.sampled_from(ignored))
+
+
+def _softcapped(scope: Scope) -> SearchStrategy[Case]:
+    zetas = (0.0, 0.125) if scope.subject.offers("z_loss") else (0.0,)
+    return st.builds(
+        lambda case, cap, zeta: replace(case, softcap=cap, z_loss=zeta),
+        _of_any_labels(scope),
+        st.sampled_from(_CAPS),
+        st.sampled_from(zetas),
+    )
+
+
+def _each_regime(**fields: float) -> Callable[[Scope], tuple[Case, ...]]:
+    return lambda scope: tuple(
+        replace(Case(dtype=scope.dtype, rows=4, classes=7, seed=1, upstream="random", regime=regime), **fields)
+        for regime in ("integers", "offset", "wrong")
+    )
+
+
+def _offers(option: str) -> Callable[[Subject], str | None]:
+    def lacks(subject: Subject) -> str | None:
+        lacking = softmax_of_logits(subject)
+        return lacking or (None if subject.offers(option) else f"has no argument for {option}")
+
+    return lacks
+
+
 def _reduces(subject: Subject) -> str | None:
     if "mean" not in subject.reductions:
         return "has no argument for reduction"
@@ -125,6 +180,26 @@ CLAUSES = (
         _smooths,
         _smoothed,
         matches_reference,
+        options=True,
+    ),
+    Clause(
+        "VAL-5",
+        "z-loss adds zeta times the squared log-sum-exp, in the loss and, doubled, in the gradient",
+        (_PALM, "d/dx of zeta lse(x)² = 2 zeta lse(x) softmax(x)"),
+        _offers("z_loss"),
+        _with_z_loss,
+        matches_reference,
+        _each_regime(z_loss=0.125),
+        options=True,
+    ),
+    Clause(
+        "VAL-6",
+        "soft-capping replaces the logits by c tanh(x/c), and the gradient has its derivative",
+        (_GEMMA, "d/dx of c tanh(x/c) = 1 / cosh(x/c)²"),
+        _offers("softcap"),
+        _softcapped,
+        matches_reference,
+        _each_regime(softcap=30.0),
         options=True,
     ),
 )
