@@ -15,7 +15,7 @@ from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.soft_labels import DISTRIBUTIONS, NOT_DISTRIBUTIONS
 from xentcheck.strategies import Scope, cases
-from xentcheck.verdict import Measurement, conform, describe, returned, well_formed
+from xentcheck.verdict import Measurement, conform, describe, returned
 from xentcheck_adapters import Refused, Subject
 
 _HESSIAN = "d/dx of softmax(x) sum(q) - q along v = sum(q) softmax(x) (v - softmax(x).v)"
@@ -82,8 +82,7 @@ def _right_or_refused(case: Case, bench: Bench) -> Measurement:
     outcome = bench.run(call)
     if isinstance(outcome, Refused):
         return Measurement(remark=f"refused: {describe(outcome)}")
-    answer = well_formed(returned(outcome), call, bench.target.dtype)
-    expectation = bench.expect(call)
+    answer, expectation = returned(outcome), bench.expect(call)
     return conform(answer, replace(expectation, parts={"hvp": expectation.parts["hvp"]}), case.token)
 
 
