@@ -9,6 +9,7 @@ import numpy as np
 from .bounds import SAFETY, Roundings
 from .hessian import sizes_of
 from .problem import InvalidProblem
+from .sums import sums_of_rows
 
 if TYPE_CHECKING:
     from .hessian import HessianVectorProduct
@@ -22,8 +23,9 @@ def hessian_error_bound(
 ) -> FloatArray:
     """(N, C) largest honest error of a Hessian-vector product, the oracle's own included; 0 where it is not finite.
 
-    First order: s_j errs by r_j, twice, as the softmax of the gradient and as that of its derivative; s.v errs by both
-    and by the sum over the classes.
+    First order: s_j errs by r_j, twice, as the softmax of the gradient and as that of its derivative; each term s_k v_k
+    of s.v by r_k likewise, and by the sum over the classes. Where v leaves out the likely classes, r_k is far above
+    r_j.
 
     Raises:
         InvalidProblem: a softcap, through which no subject offers a second derivative.
@@ -35,7 +37,8 @@ def hessian_error_bound(
         sizes, v = sizes_of(problem, reference, direction), np.abs(direction)
         r = np.minimum(SAFETY * roundings.softmax_error(slice(None), np.minimum(rows.nll, 1e4)), 25.0)
         mean, labels = sizes.mean[:, None], (roundings.class_sum + 2.0 * p.u) * rows.target.mixed
-        error = v * np.expm1(2.0 * r) + mean * np.expm1(np.minimum(3.0 * r + roundings.class_sum, 50.0))
+        in_mean = sums_of_rows(sizes.softmax * v * np.expm1(2.0 * r + roundings.class_sum))[:, None]
+        error = (v + mean) * np.expm1(2.0 * r) + in_mean
         # labels that are scaled, weighted or smoothed err before they are summed into the mass
         error += (roundings.scale_error + labels) * (v + mean)
         error *= sizes.mass[:, None]

@@ -115,6 +115,18 @@ def test_an_honest_hessian_vector_product_is_inside_its_bound(scale: float, dtyp
     assert 0.0 < product_ratio(dtype, scale, mass=2.5) <= 1.0
 
 
+def test_a_class_far_behind_may_spoil_the_mean_of_a_product() -> None:
+    """x - max rounds to the dtype, here to a multiple of a half, and exp makes of that a large relative error of the
+    one class that v does not leave out."""
+    x, v = np.array([[0.25, -72.5]]), np.array([[0.0, 1.0]])
+    difference = (x[:, 1:] - x[:, :1]).astype(ml_dtypes.bfloat16).astype(np.float64)
+    rounded = np.concatenate([np.zeros((1, 1)), difference], axis=1)
+    problem, moved = (Problem(logits=logits, labels=np.array([0])) for logits in (x, rounded))
+    product, other = hessian_vector_product(problem, v), hessian_vector_product(moved, v)
+    bound = hessian_error_bound(problem, cross_entropy(problem), v, product, Profile("bfloat16", "uniform"))
+    assert ratio(other.value, product.value, bound) < 1
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_hessian_without_the_mass_of_the_labels_or_the_projection_is_outside(dtype: str) -> None:
     assert product_ratio(dtype, 1.0, mass=1.0) > 1.0
