@@ -98,8 +98,10 @@ def log_sum_exp_minus_logit(
         log_sum = top + np.log(total(np.exp(x - top)))
         nll = log_sum - x
         divisor = denominator(b)
-        loss = reduce(row_losses(q, -nll, b) + z_term(log_sum, b)[:, 0], divisor, b)
-        grad = np.exp(-nll) * (q.sum(axis=1, keepdims=True) + z_slope(log_sum, b)) - q
+        losses, mass = row_losses(q, -nll, b), q.sum(axis=1, keepdims=True)
+        if z_loss:
+            losses, mass = losses + z_term(log_sum, b)[:, 0], mass + z_slope(log_sum, b)
+        loss, grad = reduce(losses, divisor, b), np.exp(-nll) * mass - q
         grad = np.where(b.kept[:, None], grad * np.broadcast_to(row_scale(b, divisor), (b.rows,))[:, None], 0)
     return store(loss, grad, b)
 
