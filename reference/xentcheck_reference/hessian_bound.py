@@ -46,6 +46,9 @@ def hessian_error_bound(
             size = np.abs(rows.log_sum_exp)
             pull = 2.0 * problem.z_loss * (roundings.log_sum_exp + 4.0 * p.u * (1.0 + size))
             error += pull[:, None] * (v + mean)
+        # s_k and s_k v_k underflow class by class, in float16 below 2^-14 already
+        underflow = p.eta_elementwise if p.storage == "wide" else p.eta
+        error += 2.0 * underflow * (sizes.mass * v.sum(axis=1))[:, None]
         error *= sizes.softmax * np.abs(rows.scale)[:, None]
         scaled = np.abs(rows.scale)[:, None] * (1.0 + v * (1.0 + rows.magnitude.mass[:, None]))
         bound = error + (p.u_elementwise + 3.0 * p.u) * np.abs(product.value) + 4.0 * p.eta * (1.0 + scaled)

@@ -127,6 +127,18 @@ def test_a_class_far_behind_may_spoil_the_mean_of_a_product() -> None:
     assert ratio(other.value, product.value, bound) < 1
 
 
+def test_classes_that_underflow_may_be_missing_from_the_mean_of_a_product() -> None:
+    """Each of the others' softmax, 1.5e-8, rounds to zero in float16."""
+    x, v = np.full((1, 1000), -18.0), np.full((1, 1000), 4.0)
+    x[0, 0] = v[0, 0] = 0.0
+    problem = Problem(logits=x, labels=np.array([0]))
+    product, reference = hessian_vector_product(problem, v), cross_entropy(problem)
+    bound = hessian_error_bound(problem, reference, v, product, Profile("float16", "stored"))
+    missing = (reference.rows.softmax.astype(np.float16) == 0)[0, 1:].all()
+    assert missing
+    assert ratio(np.zeros((1, 1000)), product.value, bound) < 1
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_hessian_without_the_mass_of_the_labels_or_the_projection_is_outside(dtype: str) -> None:
     assert product_ratio(dtype, 1.0, mass=1.0) > 1.0
