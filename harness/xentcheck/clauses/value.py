@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -117,7 +118,7 @@ def _softcapped(scope: Scope) -> SearchStrategy[Case]:
     )
 
 
-def _each_regime(**fields: float) -> Callable[[Scope], tuple[Case, ...]]:
+def _each_regime(**fields: Any) -> Callable[[Scope], tuple[Case, ...]]:
     return lambda scope: tuple(
         replace(Case(dtype=scope.dtype, rows=4, classes=7, seed=1, upstream="random", regime=regime), **fields)
         for regime in ("integers", "offset", "wrong")
