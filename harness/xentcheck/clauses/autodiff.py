@@ -52,7 +52,9 @@ def _along_vectors(scope: Scope) -> SearchStrategy[Case]:
 
 def _along_vectors_of_rows(scope: Scope) -> SearchStrategy[Case]:
     plain = cases(scope, labels=NOT_DISTRIBUTIONS, regimes=FINITE_REGIMES, min_classes=2, few_shapes=True)
-    return st.builds(_with_vector, plain, st.sampled_from(VECTORS))
+    # upstream gradient, vector and the sum of more classes' labels are past float16's largest number when multiplied
+    in_range = plain.filter(lambda case: case.labels != "multi-hot" or case.classes <= 4097)
+    return st.builds(_with_vector, in_range, st.sampled_from(VECTORS))
 
 
 def _with_vector(case: Case, vector: str, ignored: str = "none") -> Case:
