@@ -165,12 +165,15 @@ class Roundings:
 
         Index labels with smoothing: PyTorch sums w_j nll_j over classes and rows, and divides a mean by the sum of
         weights (below 1, it may be), before it multiplies by eps/C. Means: the sum before the division, unless rows
-        accumulate in float32; Keras scales kept rows by N/kept first and then divides by N.
+        accumulate in float32; Keras scales kept rows by N/kept first and then divides by N. A z-loss squares the
+        log-sum-exp before it multiplies by zeta.
         """
         p, rows, problem = self.profile, self.rows, self.problem
         sums = np.zeros(len(rows.loss))
         if p.narrow and p.storage != "wide" and not problem.soft and problem.label_smoothing:
             sums = (rows.nll * (1.0 if problem.weight is None else np.abs(problem.weight))).sum(axis=1)
+        if p.narrow and p.storage == "uniform" and problem.z_loss:
+            sums = np.where(rows.kept, np.maximum(sums, rows.log_sum_exp**2), sums)
         if problem.reduction == "none":
             return sums
         losses = np.abs(rows.loss).sum() if p.narrow and p.row_sums == "io" else 0.0

@@ -4,6 +4,7 @@ and in any dtype. Subject names are `numpy:tests/meta/honest.py:log_sum_exp_minu
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import reduce as fold
 from typing import Any
 
@@ -64,6 +65,9 @@ sequential_sum = Kernel("sums added one by one", total=sequential)
 online_128 = Kernel("an online sum over blocks of 128 classes", total=online(128))
 exp_of_log_softmax = Kernel(
     "softmax as exp of the stored log-softmax", softmax=lambda e, s: np.exp(np.log(e) - np.log(s))
+)
+slope_of_the_stored_tanh = Kernel(
+    "1 - tanh², as automatic differentiation has it", cap_slope=lambda x, b: 1 - np.tanh(x / b.wide(b.softcap)) ** 2
 )
 softmax_by_reciprocal = Kernel("softmax times a reciprocal", softmax=lambda e, s: e * (1 / s))
 exp2_log2 = Kernel(
@@ -151,8 +155,16 @@ def rounding(dtype: Any) -> Kernel:
     def gradient(p: Array, q: Array, b: Batch) -> Array:
         return rounded(rounded(p * rounded(q.sum(axis=1, keepdims=True))) - q)
 
+    def tanh(x: Array, b: Batch) -> Array:
+        return rounded(np.tanh(rounded(x / b.wide(b.softcap))))
+
     return Kernel(
         "rounded to 16 bits",
+        capped=lambda x, b: x if b.softcap is None else rounded(b.wide(b.softcap) * tanh(x, b)),
+        cap_slope=lambda x, b: rounded(1 - rounded(tanh(x, b) ** 2)),
+        log_sum_exp=lambda top, log_total: rounded(top + log_total),
+        z_term=lambda z, b: rounded(b.wide(b.z_loss) * rounded(z_term(z, replace(b, z_loss=1.0)))),
+        z_slope=lambda z, b: rounded(z_slope(z, b)),
         exp=lambda x: rounded(np.exp(rounded(x))),
         total=lambda e: rounded(total(e)),
         log=lambda s: rounded(np.log(s)),
@@ -180,6 +192,7 @@ HONEST = (
     "sequential_sum",
     "online_128",
     "exp_of_log_softmax",
+    "slope_of_the_stored_tanh",
     "softmax_by_reciprocal",
     "exp2_log2",
     "log_sum_exp_minus_logit",
