@@ -61,7 +61,8 @@ def _product(
 ) -> Expected:
     product = reference.hessian_vector_product(problem, vector, tier=answer.tier)
     bound = reference.hessian_error_bound(problem, answer, vector, product, profile)
-    return Expected(product.value, bound, np.abs(product.value) + bound > profile.largest)
+    infinite = np.abs(product.value) + bound > profile.largest
+    return Expected(product.value, bound, infinite, 0.0 if product.low is None else product.low)
 
 
 def _binary(call: Call, subject: Subject, profile: reference.Profile, _: Mapping[str, Any]) -> Expectation:
