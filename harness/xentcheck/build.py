@@ -10,7 +10,7 @@ import numpy as np
 from xentcheck.cases import Case, Edit
 from xentcheck.malformed import malform
 from xentcheck.randomness import Array, Bits
-from xentcheck.regimes import Frame, draw_logits
+from xentcheck.regimes import Frame, draw_logits, landmark_columns
 from xentcheck.soft_labels import draw_rows
 from xentcheck_adapters import Call, dtype_named
 
@@ -59,6 +59,7 @@ def _columns(case: Case, bits: Bits) -> tuple[Array, Array]:
         "first": lambda: np.zeros(shape, np.int64),
         "last": lambda: np.full(shape, last),
         "edge": lambda: edges[bits.integers(shape, 0, len(edges))] - bits.flip(shape),
+        "sweep": lambda: np.resize(landmark_columns(case.classes), shape),
     }
     focus = np.maximum(draw[case.focus](), 0)
     return focus, np.where(bits.flip(shape), focus, bits.integers(shape, 0, case.classes))
