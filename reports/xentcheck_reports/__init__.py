@@ -11,9 +11,12 @@ from xentcheck_reports.matrix import Cell, ClauseHead, Matrix, SubjectRow, summa
 from xentcheck_reports.page import render_html, write_report
 from xentcheck_reports.records import (
     SCHEMA_VERSION,
+    Accuracy,
     Bitwise,
     Divergence,
     Failure,
+    Grade,
+    Horizon,
     Record,
     RunHeader,
     Worst,
@@ -23,12 +26,15 @@ from xentcheck_reports.status import Status, worst_status
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Accuracy",
     "AnyRun",
     "Bitwise",
     "Cell",
     "ClauseHead",
     "Divergence",
     "Failure",
+    "Grade",
+    "Horizon",
     "Matrix",
     "MergedRun",
     "Record",

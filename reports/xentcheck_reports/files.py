@@ -12,7 +12,7 @@ from typing import Self
 
 from pydantic import BaseModel, ValidationError
 
-from xentcheck_reports.records import SCHEMA_VERSION, Record, RunHeader
+from xentcheck_reports.records import READABLE_VERSIONS, SCHEMA_VERSION, Record, RunHeader
 from xentcheck_reports.runs import Run
 
 
@@ -93,10 +93,10 @@ class RecordWriter:
 
 
 def read_records(path: Path | str) -> Run:
-    """Read a record file.
+    """Read a record file, of this or of an earlier schema version.
 
     The last line of a killed run may be cut off: it is left out and named in `Run.warnings`. Anything else that is not
-    a record of this schema raises RecordFileError; so does a file that cannot be opened.
+    a record of its schema raises RecordFileError; so does a file that cannot be opened.
     """
     path = Path(path)
     try:
@@ -128,7 +128,7 @@ def _read_header(path: Path, line: bytes) -> RunHeader:
     if not isinstance(raw, dict) or raw.get("kind") != "run":
         raise RecordFileError(f'{where}: not a run header, expected an object with "kind": "run"')
     version = raw.get("schema_version")
-    if version != SCHEMA_VERSION:  # before the fields: another version may have others
+    if version not in READABLE_VERSIONS:  # before the fields: another version may have others
         raise RecordFileError(
             f"{where}: schema version {version!r}, expected {SCHEMA_VERSION}; read it with the release that wrote it"
         )

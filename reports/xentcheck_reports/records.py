@@ -6,7 +6,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeFloat, N
 
 from xentcheck_reports.status import Status
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 1 lacks accuracy, horizon and grade, which are optional: its files read as they are."""
 
 
 class _Model(BaseModel):
@@ -76,6 +78,50 @@ class Divergence(_Model):
     versions: str
 
 
+class Accuracy(_Model):
+    """Errors of one result in one regime, over the rows of a survey.
+
+    One ulp is the spacing of the dtype at the true value, not below that at its smallest normal number. The figures of
+    the gradient are per row: the largest over the columns whose true value is a normal number.
+    """
+
+    regime: str
+    what: Literal["loss", "grad_logits"]
+    rows: NonNegativeInt
+    max_ulp: float
+    """Largest error in ulp; may be infinite."""
+    p99_ulp: float
+    max_ratio: float
+    """Largest |got − expected| / bound."""
+    p99_ratio: float
+    zeros: NonNegativeInt
+    """Rows returned as exactly 0 though the true value is a normal number of the dtype."""
+    row: NonNegativeInt
+    """The row that attained `max_ulp`, as are `got`, `expected` and `token`."""
+    got: float
+    expected: float
+    token: str
+
+
+class Horizon(_Model):
+    """How small a loss may be and still be told, on rows whose label is the maximum by a growing gap, C = 10."""
+
+    zero_below: NonNegativeFloat
+    """Largest true loss returned as exactly 0; 0.0 if there is none."""
+    accurate_above: NonNegativeFloat
+    """Largest true loss whose relative error exceeds `tolerance`; the losses above it are accurate."""
+    tolerance: float
+    """Relative error: 1 % for float32 and float64, 5 % for the narrower dtypes."""
+    token: str
+
+
+class Grade(_Model):
+    """The accuracy grade, `B-L` and so on: as recorded for this subject, and as measured; None where there is none."""
+
+    recorded: str | None
+    measured: str | None
+
+
 class Record(_Model):
     """The evidence for one clause on one subject, device and dtype.
 
@@ -99,6 +145,9 @@ class Record(_Model):
     reason: str | None = None
     failure: Failure | None = None
     divergences: list[Divergence] = []
+    accuracy: list[Accuracy] = []
+    horizon: Horizon | None = None
+    grade: Grade | None = None
     seconds: NonNegativeFloat = 0.0
 
     @property

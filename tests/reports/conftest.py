@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from xentcheck_reports import Failure, Record, Run, RunHeader, Worst
+from xentcheck_reports import Accuracy, Failure, Horizon, Record, Run, RunHeader, Worst
 
 
 @pytest.fixture
@@ -77,5 +77,36 @@ def failure() -> Callable[..., Failure]:
             "replay": "xentcheck replay x1.abc",
         }
         return Failure.model_validate(given | fields)
+
+    return build
+
+
+@pytest.fixture
+def accuracy() -> Callable[..., Accuracy]:
+    def build(**fields: object) -> Accuracy:
+        given = {
+            "regime": "normal",
+            "what": "loss",
+            "rows": 200,
+            "max_ulp": 3.0,
+            "p99_ulp": 2.0,
+            "max_ratio": 0.5,
+            "p99_ratio": 0.25,
+            "zeros": 0,
+            "row": 3,
+            "got": 1.0,
+            "expected": 1.0,
+            "token": "x1.abc",
+        }
+        return Accuracy.model_validate(given | fields)
+
+    return build
+
+
+@pytest.fixture
+def horizon() -> Callable[..., Horizon]:
+    def build(**fields: object) -> Horizon:
+        given = {"zero_below": 5e-7, "accurate_above": 5e-5, "tolerance": 0.01, "token": "x1.horizon"}
+        return Horizon.model_validate(given | fields)
 
     return build

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from xentcheck_reports import (
     SCHEMA_VERSION,
+    Accuracy,
+    Grade,
+    Horizon,
     Record,
     RecordFileError,
     RecordWriter,
@@ -58,6 +61,35 @@ def test_what_was_written_is_read_back(
     read = read_records(path)
     assert repr(read.records) == repr((written,))  # repr, since NaN differs from itself
     assert (read.header, read.warnings) == (header(), ())
+
+
+@pytest.mark.parametrize("number", [0.0, 2.5, inf])
+def test_accuracy_horizon_and_grade_are_read_back(
+    record: Callable[..., Record],
+    header: Callable[..., RunHeader],
+    accuracy: Callable[..., Accuracy],
+    horizon: Callable[..., Horizon],
+    tmp_path: Path,
+    number: float,
+) -> None:
+    errors = accuracy(max_ulp=number, max_ratio=number, got=number)
+    grade = Grade(recorded="B-L", measured=None)
+    written = record(accuracy=[errors], horizon=horizon(zero_below=number), grade=grade)
+    write_records(tmp_path / "records.jsonl", header(), [written])
+    assert read_records(tmp_path / "records.jsonl").records == (written,)
+
+
+def test_a_file_of_schema_version_1_still_reads(tmp_path: Path) -> None:
+    lines = (
+        b'{"kind":"run","schema_version":1,"id":"run-1","started":1700000000,"level":"quick","seed":7,"command":"pytest",'
+        b'"harness_version":"0.1.0","python":"3.11.2","platform":"Linux","processor":"a processor","versions":{}}\n'
+        b'{"kind":"result","clause":"VAL-1","title":"t","family":"f","subject":"numpy.plain","framework":"numpy",'
+        b'"device":"cpu","dtype":"float32","status":"pass","examples":3,"values":9,"worst":null,"bitwise":[],'
+        b'"reason":null,"failure":null,"divergences":[],"seconds":0.5}\n'
+    )
+    (tmp_path / "old.jsonl").write_bytes(lines)
+    (record,) = read_records(tmp_path / "old.jsonl").records
+    assert (record.values, record.accuracy, record.horizon, record.grade) == (9, [], None, None)
 
 
 def test_every_record_is_in_the_file_as_soon_as_it_is_written(
