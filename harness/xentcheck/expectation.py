@@ -42,11 +42,23 @@ def expect(call: Call, subject: Subject, dtype: str, rules: Mapping[str, Any] | 
 
 
 def _softmax(call: Call, subject: Subject, profile: reference.Profile, rules: Mapping[str, Any]) -> Expectation:
-    problem = _problem(call, subject, rules)
+    return expect_of(call, *softmax_reference(call, subject, profile.dtype, rules), profile)
+
+
+def softmax_reference(
+    call: Call, subject: Subject, dtype: str, rules: Mapping[str, Any] | None = None
+) -> tuple[reference.Problem, reference.Reference]:
+    """The problem that a call poses to a softmax form, and its answer."""
+    problem = _problem(call, subject, rules or {})
     if subject.inputs == "probabilities":
-        answer = reference.cross_entropy_of_probabilities(problem)
-    else:
-        answer = reference.cross_entropy(problem, exact_arguments=profile.dtype == "float64")
+        return problem, reference.cross_entropy_of_probabilities(problem)
+    return problem, reference.cross_entropy(problem, exact_arguments=dtype == "float64")
+
+
+def expect_of(
+    call: Call, problem: reference.Problem, answer: reference.Reference, profile: reference.Profile
+) -> Expectation:
+    """What an honest subject of any profile may answer."""
     bound = reference.error_bound(problem, answer, profile)
     parts = _parts(call, answer, bound, profile)
     return Expectation(profile.dtype, parts, lambda row: reference.dominant_term(problem, answer, profile, row))
