@@ -31,11 +31,14 @@ def _within_bounds(case: Case, bench: Bench) -> Measurement:
 
 
 def _keeps_its_grade(case: Case, bench: Bench) -> Measurement:
+    """Within the bounds of the declared precision, or there is nothing to grade; then within those of the grade."""
     call, dtype = bench.call(case), bench.target.dtype
-    ratios = grade_ratios(call, bench.answer(call), bench.subject, dtype)
+    answer = bench.answer(call)
+    conform(answer, bench.expect(call), case.token)
+    ratios = grade_ratios(call, answer, bench.subject, dtype)
     recorded = recorded_grade(bench.subject.name, dtype)
     measurement = Measurement(values=case.rows * (1 + case.classes), grades=ratios, longest_sum=case.classes)
-    if recorded not in (None, FAILED) and ratios[recorded] > 1:
+    if recorded and recorded != FAILED and ratios[recorded] > 1:
         raise Deviation(
             "grade",
             expected=f"errors within the bounds of the recorded grade {recorded}",
