@@ -1,4 +1,4 @@
-"""The command line: list subjects, replay a case, merge records into a page."""
+"""The command line: list subjects, replay a case, calibrate, merge records into a page."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from pathlib import Path
 
 import click
 
+from xentcheck.aggregate import Thresholds, thresholds
 from xentcheck.bench import Bench, Target
 from xentcheck.build import build_call
+from xentcheck.calibrate import (
+    calibration_targets,
+    learn_from,
+    learned_thresholds,
+    merged_grades,
+    threshold_changes,
+    write_data,
+)
 from xentcheck.cases import Case, case_from_token
 from xentcheck.contract import CONTRACT
+from xentcheck.divergence import load_ledger
 from xentcheck.evidence import describe_case, failure
+from xentcheck.grades import recorded_grades
 from xentcheck.selection import (
     DEVICES,
     SelectionError,
@@ -109,6 +120,34 @@ def _selected(names: tuple[str, ...], exactly_one: bool = False) -> list[Subject
     if exactly_one and len(subjects) != 1:
         raise click.UsageError(f"name one subject, got {', '.join(s.name for s in subjects)}")
     return subjects
+
+
+@main.command()
+@click.option("--backend", multiple=True, default=("all",), help="Names as pytest --backend takes them.")
+@click.option("--allow-drops", is_flag=True, help="Record grades that are worse than those on record.")
+def calibrate(backend: tuple[str, ...], allow_drops: bool) -> None:
+    """Learn the thresholds of ACC-3 and the grades of ACC-2 from the installed subjects, and write the data files.
+
+    With fewer than all subjects, no threshold is lowered. Exits with 1, and writes nothing, if a grade dropped.
+    """
+    subjects, ledger, taught = built_in_subjects(), load_ledger(), {}
+    targets = calibration_targets(_selected(backend))
+    with (
+        WorkerPool() as pool,
+        click.progressbar(targets, item_show_func=lambda target: target.id if target else "") as progress,
+    ):
+        for target in progress:
+            learned = learn_from(target, pool, subjects, ledger)
+            if learned:
+                taught[target.subject.name, target.dtype] = learned
+    limits = learned_thresholds(taught.values(), Thresholds() if backend == ("all",) else thresholds())
+    grades, changes, drops = merged_grades(recorded_grades(), {key: learned.grade for key, learned in taught.items()})
+    for line in (*threshold_changes(limits), *changes):
+        click.echo(line)
+    if drops and not allow_drops:
+        raise click.ClickException("grades dropped, nothing written (--allow-drops records them): " + "; ".join(drops))
+    write_data(limits, grades)
+    click.echo(f"learned from {len(taught)} targets")
 
 
 @main.group()

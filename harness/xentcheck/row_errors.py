@@ -86,7 +86,7 @@ def ulp(values: Array, dtype: str) -> Array:
     """Spacing of the dtype at each value, not below that at its smallest normal number."""
     info = ml_dtypes.finfo(dtype_named(dtype))
     smallest = int(np.frexp(float(info.smallest_normal))[1])
-    exponent = np.maximum(np.frexp(values)[1], smallest)  # v in [2**(e - 1), 2**e)
+    exponent = np.where(values == 0, smallest, np.maximum(np.frexp(values)[1], smallest))  # v in [2**(e - 1), 2**e)
     return np.asarray(np.ldexp(1.0, exponent - 1 - int(info.nmant)))
 
 
