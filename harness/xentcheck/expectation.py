@@ -22,6 +22,8 @@ class Expected:
     value: Array
     bound: Array
     may_be_infinite: Array
+    low: Array | float = 0.0
+    """What `value` leaves out of the answer, in the double-word tier"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def softmax_reference(
     problem = _problem(call, subject, rules or {})
     if subject.inputs == "probabilities":
         return problem, reference.cross_entropy_of_probabilities(problem)
-    return problem, reference.cross_entropy(problem, exact_arguments=dtype == "float64")
+    return problem, reference.cross_entropy(problem, tier="double-word" if dtype == "float64" else "float64")
 
 
 def expect_of(
@@ -80,11 +82,17 @@ def _parts(
     bound: reference.Bound,
     profile: reference.Profile,
 ) -> dict[str, Expected]:
-    parts = {"loss": Expected(answer.loss, bound.loss, np.asarray(bound.loss_may_be_infinite))}
+    infinite = np.asarray(bound.loss_may_be_infinite)
+    parts = {"loss": Expected(answer.loss, bound.loss, infinite, _low(answer, "loss"))}
     for name in ("grad_logits", *(("grad_labels",) if call.want_grad_labels else ())):
         value, allowed = np.asarray(getattr(answer, name)), np.asarray(getattr(bound, name))
-        parts[name] = Expected(value, allowed, np.abs(value) + allowed > profile.largest)
+        parts[name] = Expected(value, allowed, np.abs(value) + allowed > profile.largest, _low(answer, name))
     return parts
+
+
+def _low(answer: reference.Reference | reference.BinaryReference, name: str) -> Array | float:
+    low = getattr(answer, f"{name}_low", None)  # the binary oracle has one tier
+    return 0.0 if low is None else low
 
 
 def _problem(call: Call, subject: Subject, rules: Mapping[str, Any]) -> reference.Problem:

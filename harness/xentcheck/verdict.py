@@ -176,7 +176,7 @@ def error_ratio(got: Array, expected: Expected, dtype: str) -> Array:
     limit = first_overflow(dtype)
     with np.errstate(all="ignore"):
         mine, true = (np.clip(np.asarray(v).astype(np.float64), -limit, limit) for v in (got, expected.value))
-        error = np.abs(mine - true)
+        error = np.abs((mine - true) - expected.low)
         ratio = np.where(error == 0, 0.0, error / expected.bound)
         overflowed = (np.abs(mine) >= limit) & (np.sign(mine) == np.sign(true)) & expected.may_be_infinite
         ratio = np.where(overflowed, 0.0, ratio)

@@ -7,6 +7,10 @@ from .binary import (
     binary_error_bound,
 )
 from .bounds import Bound, dominant_term, error_bound
+from .common_mode import CommonMode, common_mode
+from .hessian import HessianVectorProduct, hessian_vector_product
+from .hessian_bound import hessian_error_bound
+from .oracle_error import OracleError, oracle_error
 from .problem import (
     BinaryProblem,
     GradientRule,
@@ -18,15 +22,18 @@ from .problem import (
 )
 from .profile import Profile, Storage, SumModel
 from .rows import RowStatistics
-from .softmax import Reference, cross_entropy, cross_entropy_of_probabilities
+from .softmax import Reference, Tier, cross_entropy, cross_entropy_of_probabilities
 
 __all__ = [
     "BinaryProblem",
     "BinaryReference",
     "Bound",
+    "CommonMode",
     "GradientRule",
+    "HessianVectorProduct",
     "InvalidProblem",
     "MeanDividesBy",
+    "OracleError",
     "Problem",
     "Profile",
     "Reduction",
@@ -34,12 +41,17 @@ __all__ = [
     "RowStatistics",
     "Storage",
     "SumModel",
+    "Tier",
     "ZeroTimesInf",
     "binary_cross_entropy",
     "binary_cross_entropy_of_probabilities",
     "binary_error_bound",
+    "common_mode",
     "cross_entropy",
     "cross_entropy_of_probabilities",
     "dominant_term",
     "error_bound",
+    "hessian_error_bound",
+    "hessian_vector_product",
+    "oracle_error",
 ]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .rows import RowStatistics, of_logits_exactly, of_probabilities, row_blocks
-from .sums import sum_roundings
+from .oracle_error import OracleTerms
+from .rows import RowStatistics, of_probabilities, row_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # 3.9, log1p 1.0 to 4.3 (where log1p is used the relative error acts on a value the bound charges in full elsewhere).
 E_EXP = 4.0
 E_LOG = 4.0
+E_TANH = 4.0
 # What first-order analysis drops: products of two roundings, at most a few u of each other for u <= 2^-8.
 SAFETY = 1.02
 U64 = 2.0**-53
@@ -51,7 +52,7 @@ def error_bound(problem: Problem, reference: Reference, profile: Profile) -> Bou
     `reference` comes from `cross_entropy` or `cross_entropy_of_probabilities` of the same problem.
     """
     with np.errstate(all="ignore"):
-        roundings = _Roundings(problem, reference.rows, profile)
+        roundings = Roundings(problem, reference, profile)
         grad_labels = None if reference.grad_labels is None else roundings.grad_labels(reference.grad_labels)
         loss = roundings.loss(reference.loss)
         overflow = np.abs(reference.loss) + loss + roundings.intermediate() > profile.largest
@@ -61,18 +62,22 @@ def error_bound(problem: Problem, reference: Reference, profile: Profile) -> Bou
 def dominant_term(problem: Problem, reference: Reference, profile: Profile, row: int) -> str:
     """Name and share of the largest term in the bound of one row's loss, e.g. "sum over classes 62 %"."""
     with np.errstate(all="ignore"):
-        values = _Roundings(problem, reference.rows, profile).loss_terms
+        values = Roundings(problem, reference, profile).loss_terms
     terms = {name: float(value[row]) for name, value in values.items()}
     name = max(terms, key=lambda key: terms[key])
     total = sum(terms.values())
     return f"{name} {100.0 * terms[name] / total:.0f} %" if 0.0 < total < np.inf else name
 
 
-class _Roundings:
-    """The roundings of one subject on one problem, shared by the bounds of its three results."""
+class Roundings:
+    """The roundings of one subject on one problem, shared by the bounds of its results."""
 
-    def __init__(self, problem: Problem, rows: RowStatistics, profile: Profile) -> None:
-        self.problem, self.rows, self.profile = problem, rows, profile
+    def __init__(self, problem: Problem, reference: Reference, profile: Profile, *, common: bool = True) -> None:
+        """`common=False` leaves out what every class of a row shares: the error of the sum over the classes."""
+        rows: RowStatistics = reference.rows
+        self.common = common
+        self.problem, self.rows, self.profile, self.capped = problem, rows, profile, reference.capped
+        self.oracle = OracleTerms(problem, rows, reference.tier)
         classes = problem.logits.shape[1]
         self.class_sum = profile.class_sum(classes) * profile.u_sum
         self.mass = rows.magnitude.mass
@@ -80,9 +85,10 @@ class _Roundings:
         top = np.log(rows.maximum) if self.probabilities else rows.maximum
         self.top = np.abs(top)
         self.offset = profile.u_elementwise * np.abs(top + rows.log_tail) if profile.offset else np.zeros(len(top))
-        self.oracle_sum = sum_roundings(classes)
-        self.oracle_argument = np.zeros(len(top)) if rows.differences is of_logits_exactly else rows.argument
-        self.log_sum = sum(self.log_sum_terms.values())
+        self.log_sum = sum(self.log_sum_terms.values()) if common else np.zeros(len(top))
+        # Of a z-loss: log-sum-exp is the maximum plus the log, rounded, and stored like a log-softmax
+        size = np.abs(top + rows.log_tail)
+        self.log_sum_exp = self.log_sum + (profile.u_elementwise + profile.u_log_softmax) * size
         self.row_sum = profile.row_sum(int(rows.kept.sum()))
         self.scale_error = self._scale_error()
         # A factor of q_j that underflows, before or after the class weight is multiplied in
@@ -103,6 +109,10 @@ class _Roundings:
             "stored sum": p.u_stored_sum * ones,
             "log": (E_LOG * p.u_elementwise + p.u_stored_sum) * rows.log_tail,
         }
+        if self.problem.softcap is not None:
+            # c tanh(x/c): the quotient, tanh and the product err by u each, at class j and at the maximum
+            finite = np.where(np.isfinite(rows.values), np.abs(rows.values), 0.0)
+            terms["softcap"] = 2.0 * (E_TANH + 2.0) * p.u_elementwise * finite.max(axis=1)
         if self.probabilities:
             # log p_j errs by (E_LOG + 1) u |log p_j| <= (E_LOG + 1) u (|log max p| + |d_j|), averaged with softmax; the
             # normalised form divides by sum(p) instead: one sum, its storage, a division. Each is an op of its own, so
@@ -130,8 +140,12 @@ class _Roundings:
             terms["log p"] += (E_LOG + 1.0) * p.u * rows.gap
         if p.offset:
             terms["max + log sum"] = self.mass * self.offset
+        if self.problem.z_loss:
+            size = np.abs(rows.log_sum_exp)
+            # the square's derivative; zeta itself, two products, the sum with the loss
+            terms["z-loss"] = self.problem.z_loss * size * (2.0 * self.log_sum_exp + 4.0 * p.u * size)
         terms["output"] = p.u * np.abs(rows.loss)
-        terms["oracle"] = U64 * (self.mass * self.oracle_argument + (2.0 * self.oracle_sum + 16.0) * weighted)
+        terms["oracle"] = self.oracle.row_loss()
         return terms
 
     def loss(self, expected: FloatArray) -> FloatArray:
@@ -185,24 +199,42 @@ class _Roundings:
             stored = 0.0 if p.narrow and p.storage == "wide" else p.u
             mass = np.abs(stats.target.mass[rows])
             mass_error = (self.class_sum + stored) * mass_of_labels * stats.target.mixed
-        # exp of a log-softmax that errs by `log_softmax_error`, a division, two products. The cap only keeps a class
-        # that underflows (nll > 10^4, softmax 0) from giving 0 * inf.
-        r = self._log_softmax_error(rows, np.minimum(nll, 1e4)) + p.u_elementwise * (E_EXP + 3.0)
-        r = np.expm1(np.minimum(SAFETY * r, 50.0))
-        r *= (scale * (mass + mass_error))[:, None]
+        pull_error = np.zeros(len(scale))
+        if self.problem.z_loss:  # 2 zeta lse, with its products and its sum with the mass
+            size = np.abs(stats.log_sum_exp[rows])
+            pull_error = 2.0 * self.problem.z_loss * (self.log_sum_exp[rows] + 4.0 * p.u * size)
+            mass = mass + 2.0 * self.problem.z_loss * size
+        # The cap only keeps a class that underflows (nll > 10^4, softmax 0) from giving 0 * inf.
+        r = np.expm1(np.minimum(SAFETY * self.softmax_error(rows, np.minimum(nll, 1e4)), 50.0))
+        r *= (scale * (mass + mass_error + pull_error))[:, None]
         # Where the scaled labels underflow, all C of them do, and their sum is what the softmax is multiplied by.
         underflow = self.option_underflow * (1.0 + scale)
         sum_underflow = underflow * (nll.shape[1] if stats.target.mixed else 1)
-        oracle = 2.0 * U64 * (2.0 * self.oracle_sum + 16.0 + 2.0 * self.oracle_argument[rows])
-        scale_error = self.scale_error * scale + 4.0 * U64 * scale
-        r += (scale * (mass_error + oracle * mass_of_labels) + scale_error * mass_of_labels + sum_underflow)[:, None]
+        scale_error = self.scale_error * scale
+        r += (scale * (mass_error + pull_error) + scale_error * mass_of_labels + sum_underflow)[:, None]
         r *= softmax
         stats.magnitude.add_to(r, rows, scale_error)
-        given = float(self.problem.upstream is not None)
+        r += self.oracle.grad_logits(rows)
+        if self.capped is not None:
+            r = self._through_softcap(rows, r, softmax, mass) + self.oracle.slope_error(rows, magnitude)
+        given = float(self.problem.upstream is not None) + 2.0 * (self.capped is not None)
         if self.probabilities:
             magnitude = magnitude * self.problem.logits[rows]
         r += (p.u + p.u_elementwise + given * p.u) * magnitude
         return r + (p.eta * (1.0 + scale * (1.0 + mass_of_labels)) + underflow)[:, None]
+
+    def _through_softcap(self, rows: slice, bound: FloatArray, softmax: FloatArray, mass: FloatArray) -> FloatArray:
+        """(n, C) of the gradient to the logits, from that to the capped ones.
+
+        Implementations form the slope as 1 - t^2 with t = tanh(x/c), which errs by u (2 (E_TANH + 1) + 2) absolutely,
+        however small it is; it multiplies a gradient of at most scale (mass softmax + q).
+        """
+        assert self.capped is not None
+        scale = np.abs(self.rows.scale[rows])
+        slope_error = (2.0 * (E_TANH + 1.0) + 2.0) * self.profile.u_elementwise
+        to_capped = softmax * (scale * mass)[:, None]
+        self.rows.magnitude.add_to(to_capped, rows, scale)
+        return bound * (self.capped.slope[rows] + slope_error) + SAFETY * slope_error * to_capped
 
     def grad_labels(self, expected: FloatArray) -> FloatArray:
         """scale (1 - eps) w_j nll_j."""
@@ -211,14 +243,17 @@ class _Roundings:
         factor = (np.abs(rows.scale) * (1.0 - problem.label_smoothing))[:, None] * weight
         nll = rows.nll
         error = self._log_softmax_error(slice(None), nll) + (p.u_elementwise + p.u + self.scale_error) * nll
-        oracle = U64 * (self.oracle_argument[:, None] + (2.0 * self.oracle_sum + 16.0) * nll)
         underflow = p.eta * (1.0 + factor) + self.option_underflow * nll
-        return _of_finite(SAFETY * factor * (error + oracle) + underflow, expected)
+        return _of_finite(SAFETY * factor * error + self.oracle.grad_labels() + underflow, expected)
+
+    def softmax_error(self, rows: slice, nll: FloatArray) -> FloatArray:
+        """(n, C) relative error of softmax_j: exp of a log-softmax, a division, two products."""
+        return self._log_softmax_error(rows, nll) + self.profile.u_elementwise * (E_EXP + 3.0)
 
     def _log_softmax_error(self, rows: slice, nll: FloatArray) -> FloatArray:
         """(n, C) absolute error of -log softmax_j: u nll_j for x - max and for storing it, and the log of the sum."""
         p = self.profile
-        slope = p.u_elementwise + p.u_log_softmax + 2.0 * U64
+        slope = p.u_elementwise + p.u_log_softmax
         if self.probabilities:
             slope += (E_LOG + 1.0) * p.u
         return slope * nll + (self.log_sum + self.offset)[rows, None]

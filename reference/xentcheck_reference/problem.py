@@ -49,6 +49,16 @@ def _check_smoothing(smoothing: float) -> None:
         _refuse("label_smoothing", smoothing, "a number in [0, 1]")
 
 
+def _check_z_loss(z_loss: float) -> None:
+    if not 0.0 <= z_loss < inf:
+        _refuse("z_loss", z_loss, "a finite number >= 0, the factor of the squared log-sum-exp")
+
+
+def _check_softcap(softcap: float | None) -> None:
+    if softcap is not None and not 0.0 < softcap < inf:
+        _refuse("softcap", softcap, "a finite number > 0, or None")
+
+
 def _check_upstream(upstream: FloatArray | None, reduction: Reduction, rows: int) -> None:
     if upstream is not None:
         shape = (rows,) if reduction == "none" else ()
@@ -60,8 +70,8 @@ class Problem:
     """Softmax cross-entropy of N rows over C classes.
 
     Index labels y give the row q = (1-eps) w_y onehot(y) + (eps/C) w; soft labels give q = w ((1-eps) y + eps/C).
-    The row loss is sum_j q_j (-log softmax_j). All floats are float64 and exactly the values the subject receives,
-    so there is no input error to allow for.
+    The row loss is sum_j q_j (-log softmax_j) + z_loss lse^2 with lse = log sum_j exp(x_j). All floats are float64 and
+    exactly the values the subject receives, so there is no input error to allow for.
 
     Raises:
         InvalidProblem: a shape, dtype, label or option outside the field's description.
@@ -76,6 +86,11 @@ class Problem:
     ignore_index: int | None = None
     """Index labels only: rows with this label are ignored. The one label that may lie outside [0, C)."""
     label_smoothing: float = 0.0
+    z_loss: float = 0.0
+    """Factor of the squared log-sum-exp that kept rows add to their loss (PaLM, arXiv 2204.02311, section 5); neither
+    weighted nor smoothed"""
+    softcap: float | None = None
+    """c: the logits are c tanh(x / c) before anything else (Gemma 2, arXiv 2408.00118); gradients are to x"""
     reduction: Reduction = "none"
     mean_divides_by: MeanDividesBy = "rows"
     """Sum of w[y] over kept rows (index labels only), number of kept rows, or N."""
@@ -95,6 +110,8 @@ class Problem:
         if self.weight is not None:
             _check_float("weight", self.weight, (classes,), "one weight per class")
         _check_smoothing(self.label_smoothing)
+        _check_z_loss(self.z_loss)
+        _check_softcap(self.softcap)
         _check_choice("reduction", self.reduction, Reduction)
         _check_choice("mean_divides_by", self.mean_divides_by, MeanDividesBy)
         _check_choice("gradient_rule", self.gradient_rule, GradientRule)
@@ -166,3 +183,10 @@ def check_probabilities(values: FloatArray, below: float = inf) -> None:
     if outside.any():
         row, column = np.argwhere(outside)[0]
         _refuse(f"logits[{row}, {column}]", values[row, column], f"a probability p with 0 < p < {below}")
+
+
+def check_direction(direction: object, shape: tuple[int, ...]) -> None:
+    """Refuse what is no direction of a derivative with respect to the logits."""
+    _check_float("direction", direction, shape, "shaped like the logits")
+    if not np.isfinite(direction).all():  # type: ignore[call-overload]
+        _refuse("direction", "a NaN or an infinity", "finite numbers")

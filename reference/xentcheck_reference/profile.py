@@ -31,6 +31,8 @@ class Profile:
     ("lane", L) = sequential in each of L SIMD lanes.
     offset: the implementation rounds max + log(sum) before subtracting the logit (`logsumexp(x) - x[y]`).
     row_sums: whether a 16-bit reduction over the rows accumulates in float32 ("wide") or in the dtype ("io").
+    elementwise, accumulator, output: dtypes that differ from what the storage implies: of exp, log and products; of the
+    sums over the classes; of the results before they are returned in `dtype`.
 
     Raises:
         InvalidProblem: an unknown dtype, storage or sum model.
@@ -41,10 +43,15 @@ class Profile:
     sum_model: SumModel = ("lane", 4)
     offset: bool = False
     row_sums: Literal["wide", "io"] = "io"
+    elementwise: str | None = None
+    accumulator: str | None = None
+    output: str | None = None
 
     def __post_init__(self) -> None:
-        if self.dtype not in _FORMATS:
-            raise InvalidProblem(f"dtype: got {self.dtype!r}, expected one of {', '.join(_FORMATS)}")
+        for name in ("dtype", "elementwise", "accumulator", "output"):
+            value = getattr(self, name)
+            if value not in _FORMATS and (value is not None or name == "dtype"):
+                raise InvalidProblem(f"{name}: got {value!r}, expected one of {', '.join(_FORMATS)}")
         if self.storage not in ("wide", "stored", "uniform"):
             raise InvalidProblem(f"storage: got {self.storage!r}, expected wide, stored or uniform")
         model = self.sum_model
@@ -65,17 +72,21 @@ class Profile:
     @property
     def u(self) -> float:
         """Unit roundoff of the dtype, and of the rounding of every output: half an ulp at most."""
-        return _FORMATS[self.dtype][0]
+        return max(_FORMATS[self.dtype][0], _FORMATS[self.output or self.dtype][0])
 
     @property
     def u_sum(self) -> float:
         """Of the accumulator of sums over the classes."""
-        return _FORMATS["float32"][0] if self.narrow else self.u
+        if self.accumulator:
+            return _FORMATS[self.accumulator][0]
+        return _FORMATS["float32"][0] if self.narrow else _FORMATS[self.dtype][0]
 
     @property
     def u_elementwise(self) -> float:
         """Of exp, log, subtraction, multiplication."""
-        return self.u if self.storage == "uniform" else self.u_sum
+        if self.elementwise:
+            return _FORMATS[self.elementwise][0]
+        return _FORMATS[self.dtype if self.storage == "uniform" or not self.narrow else "float32"][0]
 
     @property
     def u_stored_sum(self) -> float:

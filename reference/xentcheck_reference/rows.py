@@ -45,17 +45,6 @@ def of_logits(x: FloatArray, maximum: FloatArray, e: FloatArray) -> FloatArray:
     return d
 
 
-def of_logits_exactly(x: FloatArray, maximum: FloatArray, e: FloatArray) -> FloatArray:
-    # TwoDiff (Knuth): x - m = d + low without error, and exp(d + low) = exp(d) (1 + low): low is below an ulp of d.
-    m = maximum[:, None]
-    d = x - m
-    back = d - x
-    low = (x - (d - back)) - (m + back)
-    np.exp(d, out=e)
-    e += np.where(np.isfinite(low), e * low, 0.0)
-    return d
-
-
 def of_probabilities(p: FloatArray, maximum: FloatArray, e: FloatArray) -> FloatArray:
     # The logits are log p, so exp(d) is the ratio of two probabilities and needs no exp.
     np.divide(p, maximum[:, None], out=e)
@@ -77,6 +66,8 @@ class RowStatistics:
     """upstream times d(returned loss)/d(row loss); 0 on ignored rows"""
     denominator: float
     """What the mean divides by; 1 for the other reductions"""
+    z_loss: float
+    """The factor of the squared log-sum-exp"""
     maximum: FloatArray
     """m, NaN on rows that have no softmax"""
     tail: FloatArray
@@ -89,6 +80,16 @@ class RowStatistics:
     """sum_j |d_j| times the magnitude's q_j"""
     loss: FloatArray
     """Row losses before the reduction; exactly 0 on ignored rows"""
+
+    @property
+    def log_sum_exp(self) -> FloatArray:
+        """(N,)"""
+        return self.maximum + self.log_tail
+
+    @property
+    def pull(self) -> FloatArray | float:
+        """(N,) 2 z_loss lse: what the squared log-sum-exp adds to the mass that multiplies the softmax."""
+        return 2.0 * self.z_loss * self.log_sum_exp if self.z_loss else 0.0
 
     def softmax_and_nll(self, rows: slice) -> tuple[FloatArray, FloatArray]:
         """(n, C) softmax and -log softmax of a slice of rows."""
@@ -118,9 +119,11 @@ def evaluate(
     scale: FloatArray,
     denominator: float,
     assume_normalised: bool,
+    z_loss: float,
     nll: FloatArray | None,
 ) -> tuple[RowStatistics, FloatArray]:
-    """Statistics and row losses of every row, and the (N, C) gradient scale * (S softmax - q) to the logits.
+    """Statistics and row losses of every row, and the (N, C) gradient scale * ((S + 2 z_loss lse) softmax - q) to the
+    logits.
 
     `assume_normalised` takes S = 1 in the gradient, whatever the labels sum to. `nll` (N, C) receives -log softmax.
     """
@@ -131,14 +134,19 @@ def evaluate(
             block = _Block(values[rows], differences, grad[rows])
             gap = target.gap(rows, block.d)
             loss = gap + mass[rows] * block.log_tail
+            pull = None
+            if z_loss:
+                log_sum_exp = block.maximum + block.log_tail
+                loss += z_loss * log_sum_exp * log_sum_exp
+                pull = 2.0 * z_loss * log_sum_exp
             gap = gap if magnitude is target else magnitude.gap(rows, block.d)
             columns[:, rows] = block.maximum, block.tail, block.log_tail, block.argument, gap, loss
             if nll is not None:
                 np.subtract(block.log_tail[:, None], block.d, out=nll[rows])
-            block.finish_gradient(target, rows, None if assume_normalised else mass[rows], scale[rows])
+            block.finish_gradient(target, rows, None if assume_normalised else mass[rows], pull, scale[rows])
     columns[5, ~kept] = 0.0
     grad[~kept] = 0.0
-    return RowStatistics(values, differences, target, magnitude, kept, scale, denominator, *columns), grad
+    return RowStatistics(values, differences, target, magnitude, kept, scale, denominator, z_loss, *columns), grad
 
 
 class _Block:
@@ -159,14 +167,18 @@ class _Block:
         self.log_tail = np.log1p(self.tail)
         self.argument = -weighted / (1.0 + self.tail)
 
-    def finish_gradient(self, target: Target, rows: slice, mass: FloatArray | None, scale: FloatArray) -> None:
-        """scale * (mass softmax - q); a mass of None is taken to be 1 whatever q sums to."""
+    def finish_gradient(
+        self, target: Target, rows: slice, mass: FloatArray | None, pull: FloatArray | None, scale: FloatArray
+    ) -> None:
+        """scale * ((mass + pull) softmax - q); a mass of None is taken to be 1 whatever q sums to."""
         share = 1.0 / (1.0 + self.tail)
         at_top = target.at(rows, self.top)
         if mass is None:
             mass, others = np.ones_like(share), 1.0 - at_top
         else:
             others = target.rest(rows, self.top)
+        if pull is not None:
+            mass, others = mass + pull, others + pull
         grad = self.e
         grad *= (scale * mass * share)[:, None]
         target.add_to(grad, rows, -scale)

@@ -20,9 +20,15 @@ DIGITS = 370
 STEP_DIGITS = 30
 
 
-def _row_loss(x: list[mpf], q: list[mpf]) -> mpf:
+def _row_loss(x: list[mpf], q: list[mpf], z_loss: mpf) -> mpf:
     log_sum = mp.log(mp.fsum(mp.exp(v) for v in x))
-    return mp.fsum(q_j * (log_sum - x_j) for x_j, q_j in zip(x, q, strict=True))
+    return mp.fsum(q_j * (log_sum - x_j) for x_j, q_j in zip(x, q, strict=True)) + z_loss * log_sum**2
+
+
+def _capped(problem: Problem, row: list[mpf]) -> list[mpf]:
+    if problem.softcap is None:
+        return row
+    return [problem.softcap * mp.tanh(x / problem.softcap) for x in row]
 
 
 def _labels(problem: Problem, i: int) -> list[mpf]:
@@ -48,7 +54,7 @@ def _loss(problem: Problem, logits: list[list[mpf]], labels: list[list[mpf]]) ->
     rows = []
     for i, kept in enumerate(problem.kept):
         q = [w * ((1 - eps) * y + eps / classes) for w, y in zip(weight, labels[i], strict=True)]
-        rows.append(_row_loss(logits[i], q) if kept else mpf(0))
+        rows.append(_row_loss(_capped(problem, logits[i]), q, mpf(problem.z_loss)) if kept else mpf(0))
     if problem.reduction == "none":
         return rows
     return [mp.fsum(rows) / _denominator(problem)]
@@ -94,6 +100,25 @@ def exact_cross_entropy(problem: Problem) -> SimpleNamespace:
         )
 
 
+def exact_hessian_vector_product(problem: Problem, direction: Any) -> Any:
+    """(N, C) object array of mpf: the gradient's central difference along the direction."""
+    with mp.workdps(2 * DIGITS):
+        step, ends = mpf(10) ** -STEP_DIGITS, []
+        labels = [_labels(problem, i) for i in range(len(problem.logits))]
+        upstream = _upstream(problem, len(_loss(problem, _matrix(problem.logits), labels)))
+
+        def scalar(x: list[list[mpf]]) -> mpf:
+            return mp.fsum(u * v for u, v in zip(upstream, _loss(problem, x, labels), strict=True))
+
+        for sign in (1, -1):
+            moved = [
+                [x + sign * step * mpf(float(v)) for x, v in zip(*row, strict=True)]
+                for row in zip(_matrix(problem.logits), direction, strict=True)
+            ]
+            ends.append(np.array(_gradient(scalar, moved)))
+        return (ends[0] - ends[1]) / (2 * step)
+
+
 def _binary_loss(problem: BinaryProblem, logits: list[list[mpf]], labels: list[list[mpf]]) -> list[mpf]:
     eps = mpf(problem.label_smoothing)
     rows = []
@@ -123,15 +148,20 @@ def exact_binary_cross_entropy(problem: BinaryProblem) -> SimpleNamespace:
         )
 
 
-def absolute_error(got: Any, exact: Any) -> Any:
-    """float64 array of |got - exact|, the difference taken in mpmath."""
+def absolute_error(got: Any, exact: Any, low: Any = None) -> Any:
+    """float64 array of |got + low - exact|, the difference taken in mpmath."""
+    low = np.zeros(np.shape(got)) if low is None else low
     with mp.workdps(DIGITS):
-        pairs = zip(np.ravel(got), np.ravel(exact), strict=True)
-        return np.array([float(abs(mpf(float(g)) - e)) for g, e in pairs]).reshape(np.shape(got))
+        triples = zip(np.ravel(got), np.ravel(low), np.ravel(exact), strict=True)
+        errors = [float(abs((mpf(float(value)) - true) + mpf(float(rest)))) for value, rest, true in triples]
+        return np.array(errors).reshape(np.shape(got))
 
 
 @pytest.fixture(scope="session")
 def exact() -> SimpleNamespace:
     return SimpleNamespace(
-        cross_entropy=exact_cross_entropy, binary_cross_entropy=exact_binary_cross_entropy, error=absolute_error
+        cross_entropy=exact_cross_entropy,
+        binary_cross_entropy=exact_binary_cross_entropy,
+        hessian_vector_product=exact_hessian_vector_product,
+        error=absolute_error,
     )

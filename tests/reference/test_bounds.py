@@ -83,7 +83,7 @@ def profile_of(dtype: str) -> Profile:
 def worst_ratio(kernel: Honest, problem: Problem, profile: Profile) -> float:
     """Largest error / bound over loss and gradient; infinity for a NaN, or for any error where none is allowed."""
     with np.errstate(all="ignore"):
-        reference = cross_entropy(problem, exact_arguments=True)
+        reference = cross_entropy(problem, tier="double-word")
         bound = error_bound(problem, reference, profile)
         worst = 0.0
         for got, true, allowed in zip(

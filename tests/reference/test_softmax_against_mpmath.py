@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xentcheck_reference import Problem, cross_entropy
+from xentcheck_reference import Problem, Tier, cross_entropy, hessian_vector_product, oracle_error
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -30,7 +30,8 @@ logit = st.one_of(
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> Problem:
+def problems(draw: st.DrawFn, plain: bool | None = None) -> Problem:
+    """Any problem; a plain one has neither z-loss nor softcap."""
     rows, classes = draw(st.integers(1, 3)), draw(st.integers(1, 4))
 
     def floats(element: Any, *shape: int) -> np.ndarray:
@@ -38,10 +39,13 @@ def problems(draw: st.DrawFn) -> Problem:
         return np.array(draw(st.lists(element, min_size=count, max_size=count)), np.float64).reshape(shape)
 
     reduction = draw(st.sampled_from(["none", "sum", "mean"]))
+    plain = draw(st.booleans()) if plain is None else plain
     upstream_shape = [rows] if reduction == "none" else []
     options: dict[str, Any] = {
         "reduction": reduction,
         "label_smoothing": draw(st.sampled_from([0.0, 0.1, 0.5, 1.0])),
+        "z_loss": 0.0 if plain else draw(st.sampled_from([0.0, 1e-4, 0.5])),
+        "softcap": None if plain else draw(st.sampled_from([None, 30.0, 1.5])),
         "weight": draw(st.none() | st.builds(lambda: floats(st.floats(0.01, 10), classes))),
         "upstream": draw(st.none() | st.builds(lambda: floats(st.floats(-3, 3), *upstream_shape))),
     }
@@ -78,44 +82,50 @@ def magnitudes(problem: Problem, reference: Any) -> tuple[np.ndarray, np.ndarray
 
 
 @settings(max_examples=80, deadline=None)
-@given(problem=problems(), exact_arguments=st.booleans())
-def test_loss_and_gradients_are_those_of_the_definition(
-    exact: SimpleNamespace, problem: Problem, exact_arguments: bool
-) -> None:
-    got, true = cross_entropy(problem, exact_arguments=exact_arguments), exact.cross_entropy(problem)
-    spread = 0.0 if exact_arguments else np.ptp(problem.logits)
-    row_loss, gradient = magnitudes(problem, got)
-    loss = row_loss if problem.reduction == "none" else row_loss.sum() / got.rows.denominator
-    units = (ORACLE + spread) * U
-    assert (exact.error(got.loss, true.loss) <= units * loss + TINY).all()
-    assert (exact.error(got.grad_logits, true.grad_logits) <= units * gradient + TINY).all()
+@given(problem=problems(), tier=st.sampled_from(["float64", "double-word"]))
+def test_loss_and_gradients_are_those_of_the_definition(exact: SimpleNamespace, problem: Problem, tier: Tier) -> None:
+    got, true = cross_entropy(problem, tier=tier), exact.cross_entropy(problem)
+    allowed = oracle_error(problem, got)
+    assert (exact.error(got.loss, true.loss, got.loss_low) <= allowed.loss).all()
+    assert (exact.error(got.grad_logits, true.grad_logits, got.grad_logits_low) <= allowed.grad_logits).all()
     if problem.soft:
-        assert (exact.error(got.grad_labels, true.grad_labels) <= units * np.abs(got.grad_labels) + TINY).all()
+        assert (exact.error(got.grad_labels, true.grad_labels, got.grad_labels_low) <= allowed.grad_labels).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(problem=problems(), tier=st.sampled_from(["float64", "double-word"]), data=st.data())
+def test_a_hessian_vector_product_is_the_derivative_of_the_gradient(
+    exact: SimpleNamespace, problem: Problem, tier: Tier, data: st.DataObject
+) -> None:
+    entries = data.draw(st.lists(st.floats(-4, 4), min_size=problem.logits.size, max_size=problem.logits.size))
+    direction = np.array(entries).reshape(problem.logits.shape)
+    got, true = hessian_vector_product(problem, direction, tier=tier), exact.hessian_vector_product(problem, direction)
+    assert (exact.error(got.value, true, got.low) <= got.error).all()
 
 
 @pytest.mark.parametrize("gap", [46.0, 600.0, 36.75, 1e-9])
 @pytest.mark.parametrize("offset", [0.0, 1024.0, 2.0**50])
 def test_a_confident_row_keeps_relative_accuracy(exact: SimpleNamespace, gap: float, offset: float) -> None:
     problem = Problem(logits=np.array([[offset + gap, offset, offset - 1.0]]), labels=np.array([0]))
-    got, true = cross_entropy(problem, exact_arguments=True), exact.cross_entropy(problem)
+    got, true = cross_entropy(problem, tier="double-word"), exact.cross_entropy(problem)
     assert (exact.error(got.loss, true.loss) <= ORACLE * U * got.loss).all()
     assert (exact.error(got.grad_logits, true.grad_logits) <= ORACLE * U * np.abs(got.grad_logits)).all()
 
 
 def test_logits_an_offset_of_1e15_apart_keep_their_exact_differences(exact: SimpleNamespace) -> None:
     problem = Problem(logits=np.array([[1e15, 1e15 + 0.125, 1e-3, -0.5]]), labels=np.array([1]))
-    got, true = cross_entropy(problem, exact_arguments=True), exact.cross_entropy(problem)
+    got, true = cross_entropy(problem, tier="double-word"), exact.cross_entropy(problem)
     assert (exact.error(got.loss, true.loss) <= ORACLE * U * got.loss).all()
 
 
-def test_exact_arguments_recover_the_low_half_of_a_difference(exact: SimpleNamespace) -> None:
-    # 0.1 - 700.3 has no float64: the rounded difference makes exp err by up to u * 700.
+def test_the_double_word_tier_recovers_the_low_half_of_a_difference(exact: SimpleNamespace) -> None:
+    # 0.1 - 600.3 has no float64: the rounded difference makes exp err by up to u * 600.
     rng = np.random.default_rng(1)
-    problem = Problem(logits=np.array([[700.3, 0.1]]) + rng.normal(size=(8, 1)), labels=np.zeros(8, np.int64))
+    problem = Problem(logits=np.array([[600.3, 0.1]]) + rng.normal(size=(8, 1)), labels=np.zeros(8, np.int64))
     true = exact.cross_entropy(problem).loss
-    worst = {exactly: exact.error(cross_entropy(problem, exact_arguments=exactly).loss, true).max() / float(true.max())
-             for exactly in (False, True)}  # fmt: skip
-    assert worst[True] < worst[False] / 8
+    fast, paired = cross_entropy(problem), cross_entropy(problem, tier="double-word")
+    assert exact.error(fast.loss, true).max() > 16 * U * float(true.max())
+    assert exact.error(paired.loss, true, paired.loss_low).max() < 2.0**-20 * U * float(true.max())
 
 
 def test_ties_share_the_probability_equally() -> None:
@@ -125,7 +135,7 @@ def test_ties_share_the_probability_equally() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(problem=problems())
+@given(problem=problems(plain=True))
 def test_gradient_rows_sum_to_zero(problem: Problem) -> None:
     got = cross_entropy(problem)
     _, gradient = magnitudes(problem, got)

@@ -25,7 +25,7 @@ _QUESTION = "https://stackoverflow.com/questions/37312421/"
 def agree(mine: Returned, other: Returned, expectation: Expectation, token: str) -> Measurement:
     """Compare two subjects' answers directly: they may be as far apart as the expectation's bounds allow."""
     parts = {
-        name: replace(expected, value=getattr(other, name).astype(np.float64))
+        name: replace(expected, value=getattr(other, name).astype(np.float64), low=0.0)
         for name, expected in expectation.parts.items()
     }
     return with_twin(conform(mine, Expectation(expectation.dtype, parts), token), mine, other)
