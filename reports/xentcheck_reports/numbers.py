@@ -4,6 +4,8 @@ import math
 from datetime import UTC, datetime
 
 _NARROW_SPACE = "\u202f"
+# ceil(1 + bits * log10(2)): so many decimal digits come back as the same binary value
+_DIGITS = {"bfloat16": 4, "float16": 5, "float32": 9, "float64": 17}
 _DOUBLE_DIGITS = 16  # from here on the shortest exact text of a double is as short
 
 
@@ -20,6 +22,23 @@ def ratio_text(ratio: float) -> str:
     if 0 < ratio < 0.01:
         return "<0.01"
     return f"{math.floor(ratio * 100) / 100:.2f}" if ratio else "0"
+
+
+def ulp_text(ulp: float) -> str:
+    """An error in ulp in at most five characters: `0.50`, `4.2`, `46`, `4.5e4`, `1e13`."""
+    if not math.isfinite(ulp):
+        return "NaN" if math.isnan(ulp) else "∞"
+    if ulp < 9.95:
+        return f"{ulp:.2f}" if ulp < 0.995 else f"{ulp:.1f}"
+    if ulp < 999.5:
+        return f"{ulp:.0f}"
+    text = f"{ulp:.1e}" if ulp < 9.95e9 else f"{ulp:.0e}"
+    return text.replace(".0e", "e").replace("e+0", "e").replace("e+", "e")
+
+
+def digits_text(value: float, dtype: str) -> str:
+    """A value with the digits that tell all values of the dtype apart; as short as that allows."""
+    return f"{value:.{_DIGITS.get(dtype, 17)}g}"
 
 
 def interval_text(expected: float, bound: float) -> str:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from xentcheck_reports import numbers, sections
+from xentcheck_reports.atlas import Atlas, accuracy_atlas
 from xentcheck_reports.files import write_atomically
 from xentcheck_reports.matrix import Matrix, summary_matrix
 from xentcheck_reports.records import Bitwise, Record, Worst
@@ -22,6 +24,7 @@ def write_report(run: AnyRun, directory: Path | str) -> Path:
 def render_html(run: AnyRun) -> str:
     """The page as text; the same records give the same text."""
     matrix = summary_matrix(run)
+    atlas = accuracy_atlas(run.records)
     equalities = sections.equality_rows(run.records)
     return (
         _environment()
@@ -36,6 +39,8 @@ def render_html(run: AnyRun) -> str:
             absences=sections.absence_groups(run.records),
             equalities=equalities,
             equality_dtypes=list(dict.fromkeys(dtype for row in equalities for dtype in row.of_dtype)),
+            atlas=atlas,
+            figures=_figures(atlas) if atlas else {},
             anchors=_cell_anchors(matrix),
         )
     )
@@ -54,12 +59,24 @@ def _environment() -> Environment:
         "plural": numbers.plural,
         "ratio": numbers.ratio_text,
         "utc": numbers.utc_text,
+        "ulp": numbers.ulp_text,
+        "digits": numbers.digits_text,
         "share": _share,
         "place": _place,
         "got": _got,
         "interval": _interval,
     }
     return environment
+
+
+def _figures(atlas: Atlas) -> dict[str, Markup]:
+    """The SVG of every dtype's heat map, and of the horizons."""
+    # Here and not above: Matplotlib takes half a second to load, and most runs end without a page that needs it.
+    from xentcheck_reports.heat_map import heat_map
+    from xentcheck_reports.horizons import horizon_figure
+
+    figures = {one.dtype: Markup(heat_map(one)) for one in atlas.dtypes}
+    return figures | ({"horizon": Markup(horizon_figure(atlas.horizons))} if atlas.horizons else {})
 
 
 def _verdict(records: Sequence[Record]) -> str:

@@ -116,6 +116,12 @@ def test_a_cell_that_was_not_calibrated_gives_no_verdict() -> None:
     assert known.exceeds("declared", "float32", "wide", large) is None
 
 
+def test_a_batch_is_held_to_the_largest_limit_of_any_regime_of_its_dtype() -> None:
+    cells = {"normal": Limits(loss=(0.1, 0.3)), "wide": Limits(loss=(0.2, 0.1), grad_logits=(0.5, 0.5))}
+    known = Thresholds(unknown={"float32": cells, "bfloat16": {"normal": Limits(loss=(0.9, 0.9))}})
+    assert known.limits("unknown", "float32", "normal") == Limits(loss=(0.2, 0.3), grad_logits=(0.5, 0.5))
+
+
 @pytest.mark.parametrize("cell", [{"loss": [0.1]}, {"loss": [-0.1, 0.1]}, {"loss": [float("nan"), 0.1]}, {"los": None}])
 def test_a_malformed_threshold_is_refused(cell: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
