@@ -67,7 +67,8 @@ def _aggregate(got: Array, expected: Expected) -> Aggregate | None:
         counted = np.isfinite(expected.value) & (expected.bound > 0) & ~expected.may_be_infinite
         if not counted.any():
             return None
-        error = got.astype(np.float64)[counted] - expected.value[counted]
+        low = np.broadcast_to(expected.low, expected.value.shape)[counted]
+        error = (got.astype(np.float64)[counted] - expected.value[counted]) - low
         ratio = error / expected.bound[counted]
         if not np.isfinite(ratio).all():
             return Aggregate(inf, inf)

@@ -102,7 +102,7 @@ def learned_thresholds(taught: Iterable[Learned], keep: Thresholds) -> Threshold
         for kind in ("declared", "unknown")
     }
     for (kind, dtype, regime), statistics in cells.items():
-        old, new = keep.limits(kind, dtype, regime) or Limits(), learn(statistics)
+        old, new = found[kind].get(dtype, {}).get(regime) or Limits(), learn(statistics)
         loss, grad = (_larger(getattr(old, what), getattr(new, what)) for what in ("loss", "grad_logits"))
         found[kind].setdefault(dtype, {})[regime] = Limits(loss=loss, grad_logits=grad)
     return Thresholds(declared=found["declared"], unknown=found["unknown"])
@@ -137,7 +137,7 @@ def threshold_changes(new: Thresholds) -> list[str]:
     for kind in ("declared", "unknown"):
         for dtype, regimes in getattr(new, kind).items():
             for regime, limits in regimes.items():
-                old = thresholds().limits(kind, dtype, regime)
+                old = getattr(thresholds(), kind).get(dtype, {}).get(regime)
                 if old != limits:
                     lines.append(f"{kind} {dtype} {regime}: {_shown(old)} -> {_shown(limits)}")
     return lines

@@ -38,7 +38,7 @@ class Expectation:
 
 def expect(call: Call, subject: Subject, dtype: str, rules: Mapping[str, Any] | None = None) -> Expectation:
     """The expectation of a call. `rules` overrides the subject's declared choices (a known divergence's claim)."""
-    profile = _profile(subject.precision[dtype], dtype, call.layout)
+    profile = profile_of(subject.precision[dtype], dtype, call.layout)
     make = _binary if "multi-hot" in subject.labels else _softmax
     return make(call, subject, profile, rules or {})
 
@@ -125,13 +125,21 @@ def _binary_problem(call: Call) -> reference.BinaryProblem:
     )
 
 
-def _profile(precision: Precision, dtype: str, layout: str) -> reference.Profile:
+def profile_of(precision: Precision, dtype: str, layout: str) -> reference.Profile:
+    """The profile of a declared precision, for arrays of a memory layout."""
     sums: Any = precision.sums if precision.sums == "pairwise" else (precision.sums, precision.width)
     if layout == "transposed":
         sums = ("lane", 1)  # along a strided axis NumPy adds one element after another, and so may anybody
-    rows = cast(Literal["io", "wide"], precision.row_sums)
-    storage = cast(Literal["wide", "stored", "uniform"], precision.storage)
-    return reference.Profile(dtype, storage=storage, sum_model=sums, offset=precision.offset, row_sums=rows)
+    return reference.Profile(
+        dtype,
+        storage=cast(Literal["wide", "stored", "uniform"], precision.storage),
+        sum_model=sums,
+        offset=precision.offset,
+        row_sums=cast(Literal["io", "wide"], precision.row_sums),
+        elementwise=precision.elementwise,
+        accumulator=precision.accumulator,
+        output=precision.output,
+    )
 
 
 def _wide(array: Array) -> Array:

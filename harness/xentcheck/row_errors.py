@@ -58,11 +58,12 @@ def _of(case: Case, what: What, answer: Returned, expectation: Expectation) -> R
     dtype, expected = expectation.dtype, expectation.parts[what]
     got = getattr(answer, what)
     ratio, limit = error_ratio(got, expected, dtype), first_overflow(dtype)
-    mine, true = (np.asarray(v).astype(np.float64).reshape(case.rows, -1) for v in (got, expected.value))
+    low = np.broadcast_to(expected.low, expected.value.shape)
+    mine, true, low = (np.asarray(v).astype(np.float64).reshape(case.rows, -1) for v in (got, expected.value, low))
     smallest = float(ml_dtypes.finfo(dtype_named(dtype)).smallest_normal)
     with np.errstate(all="ignore"):
         normal = np.abs(true) >= smallest
-        error = np.abs(np.clip(mine, -limit, limit) - true) / ulp(true, dtype)
+        error = np.abs((np.clip(mine, -limit, limit) - true) - low) / ulp(true, dtype)
         error = np.where(np.isnan(error), np.inf, error)
         if what == "grad_logits":
             error = np.where(normal, error, 0.0)

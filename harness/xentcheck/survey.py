@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from xentcheck.cases import Case, Explicit
 from xentcheck.regimes import HORIZON, REGIMES, landmark_columns
+from xentcheck.soft_labels import SURVEYED
 from xentcheck.strategies import Scope
 from xentcheck_adapters import Call, Subject
 
@@ -20,7 +21,6 @@ HORIZON_CLASSES = 10
 LONG_SUM = 32000
 """Classes from which on the order of summation shows in the errors of float32."""
 
-SOFT = "soft"
 # Regimes whose errors grow with the number of classes; landmarks go on until each position has had its turn.
 _OF_ANY_SIZE = ("normal", "constant-tail", "landmark")
 _ROWS, _CELLS = 64, 1 << 19
@@ -43,7 +43,7 @@ def survey_cases(scope: Scope, seed: int = SEED) -> tuple[Case, ...]:
 
 def grade_cases(scope: Scope, seed: int = SEED) -> tuple[Case, ...]:
     """The cases on which grades are measured; of a kernel that nobody knows, always those with a long sum."""
-    chosen = tuple(c for c in survey_cases(scope, seed) if c.regime in _OF_GRADES and c.labels != SOFT)
+    chosen = tuple(c for c in survey_cases(scope, seed) if c.regime in _OF_GRADES and c.labels not in SURVEYED)
     if scope.subject.described or any(case.classes >= LONG_SUM for case in chosen):
         return chosen
     return (*chosen, _case(scope, 4, _LONGEST_QUICK, "constant-tail", seed))
@@ -66,8 +66,8 @@ def common_mode_cases(scope: Scope, seed: int = SEED) -> tuple[Case, ...]:
 
 
 def reported_regime(case: Case) -> str:
-    """What the atlas calls the case: its regime, or "soft" for rows of soft labels."""
-    return SOFT if case.labels == SOFT else case.regime
+    """What the atlas calls the case: its regime, or the kind of its labels where they are soft."""
+    return case.labels if case.labels in SURVEYED else case.regime
 
 
 def one_row(case: Case, call: Call, row: int) -> Case | None:
@@ -103,8 +103,8 @@ def _soft(scope: Scope, seed: int) -> Iterator[Case]:
     subject = scope.subject
     if "dense" not in subject.labels or ("index" in subject.labels and subject.retraces):
         return  # its other form would be one more compilation; SOFT-1 sees to that
-    rows, classes = scope.level.survey[0]
-    yield replace(_case(scope, rows, classes, "normal", seed), labels=SOFT)
+    for rows, classes in scope.level.survey:
+        yield from (replace(_case(scope, rows, classes, "normal", seed), labels=kind) for kind in SURVEYED)
 
 
 def _case(scope: Scope, rows: int, classes: int, regime: str, seed: int) -> Case:

@@ -20,7 +20,7 @@ from xentcheck.build import UPSTREAMS, build_call
 from xentcheck.cases import Case, Edit, Explicit
 from xentcheck.malformed import SOFT, WRONG_DTYPES, WRONG_SHAPES
 from xentcheck.regimes import FINITE_REGIMES, PROBABILITY_REGIMES, REGIMES, landmark_columns
-from xentcheck.soft_labels import DISTRIBUTIONS, NOT_DISTRIBUTIONS
+from xentcheck.soft_labels import DISTRIBUTIONS, NOT_DISTRIBUTIONS, SURVEYED
 from xentcheck_adapters import FLOAT_DTYPES, dtype_named
 
 HERE = Path(__file__).parent
@@ -153,7 +153,7 @@ def test_rows_of_probabilities_sum_to_exactly_one(shape: Shape, dtype: str, seed
     assert (rows.sum(axis=1) == 1).all()
 
 
-@given(shape=shapes, dtype=dtypes, seed=seeds, kind=st.sampled_from(DISTRIBUTIONS))
+@given(shape=shapes, dtype=dtypes, seed=seeds, kind=st.sampled_from(DISTRIBUTIONS + SURVEYED))
 def test_label_rows_that_are_distributions_sum_to_exactly_one(shape: Shape, dtype: str, seed: int, kind: str) -> None:
     labels = wide(build_call(Case(dtype, **shape, seed=seed, labels=kind)).labels)
     assert (labels >= 0).all()
@@ -166,7 +166,7 @@ def test_label_rows_of_other_sums_have_the_sum_of_their_name(shape: Shape, dtype
         assert (wide(build_call(Case(dtype, **shape, seed=seed, labels=kind)).labels).sum(axis=1) == total).all()
 
 
-@given(seed=seeds, kind=st.sampled_from(DISTRIBUTIONS + NOT_DISTRIBUTIONS))
+@given(seed=seeds, kind=st.sampled_from(DISTRIBUTIONS + NOT_DISTRIBUTIONS + SURVEYED))
 def test_label_rows_are_the_same_numbers_in_every_dtype(seed: int, kind: str) -> None:
     labels = [wide(build_call(Case(d, 3, 12, seed=seed, labels=kind)).labels) for d in FLOAT_DTYPES]
     assert all((other == labels[0]).all() for other in labels)

@@ -95,8 +95,8 @@ def test_thresholds_of_a_part_of_the_subjects_are_not_lowered() -> None:
     high = Thresholds(declared={"float32": {"normal": Limits(loss=(0.3, 0.05), grad_logits=(0.2, 0.1))}})
     seen = BatchStatistics(Aggregate(0.1, 0.09), Aggregate(0.4, 0.0))
     taught = [Learned({("declared", "float32", "normal"): [seen]}, "B-P")]
-    kept = learned_thresholds(taught, high).limits("declared", "float32", "normal")
-    alone = learned_thresholds(taught, Thresholds()).limits("declared", "float32", "normal")
+    kept = learned_thresholds(taught, high).declared["float32"]["normal"]
+    alone = learned_thresholds(taught, Thresholds()).declared["float32"]["normal"]
     assert kept == Limits(loss=(0.3, 0.09), grad_logits=(0.4, 0.1))
     assert alone == Limits(loss=(0.1, 0.09), grad_logits=(0.4, 0.0))
     assert np.isfinite([*(kept.loss or ()), *(kept.grad_logits or ())]).all()

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from xentcheck.aggregate import Knowledge, batch_statistics, thresholds
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
+from xentcheck.expectation import Expectation, Expected, profile_of, softmax_reference
 from xentcheck.grades import FAILED, grade_ratios, measured_grade, recorded_grade
 from xentcheck.row_errors import row_errors
-from xentcheck.survey import aggregate_cases, grade_cases, survey_cases
+from xentcheck.survey import aggregate_cases, common_mode_cases, grade_cases, survey_cases
 from xentcheck.verdict import Deviation, Measurement, conform
+from xentcheck_adapters import Subject
+from xentcheck_reference import common_mode
 
 _ULP = "https://hal.science/inria-00070503"  # Muller, On the definition of ulp(x)
 _BOUNDS = (
@@ -58,6 +63,24 @@ def _looks_honest(case: Case, bench: Bench) -> Measurement:
     return Measurement(values=case.rows * (1 + case.classes))
 
 
+def _shares_one_mode(case: Case, bench: Bench) -> Measurement:
+    """The gradient is within the bounds around what its row's shared error makes of it."""
+    call, dtype = bench.call(case), bench.target.dtype
+    answer = bench.answer(call)
+    problem, reference = softmax_reference(call, bench.subject, dtype)
+    profile = profile_of(bench.subject.precision[dtype], dtype, call.layout)
+    got = answer.grad_logits.astype(np.float64)
+    split = common_mode(problem, reference, profile, got)
+    around = Expected(got - split.residual, split.residual_bound, np.zeros(got.shape, bool))
+    return conform(answer, Expectation(dtype, {"grad_logits": around}), case.token)
+
+
+def _is_unknown(subject: Subject) -> str | None:
+    if subject.described:
+        return "declares the order of its sums, and is held to that"
+    return softmax_of_logits(subject)
+
+
 CLAUSES = (
     Clause(
         "ACC-1",
@@ -85,5 +108,14 @@ CLAUSES = (
         None,
         _looks_honest,
         aggregate_cases,
+    ),
+    Clause(
+        "ACC-4",
+        "the errors of a row's softmax share one mode, and no column strays from it",
+        ("What errs in the sum over the classes errs in every column alike.",),
+        _is_unknown,
+        None,
+        _shares_one_mode,
+        common_mode_cases,
     ),
 )
