@@ -11,7 +11,7 @@ import pytest
 from xentcheck import grades
 from xentcheck.aggregate import Aggregate, BatchStatistics, Limits, Thresholds
 from xentcheck.calibrate import Learned, learned_thresholds, merged_grades
-from xentcheck.grades import FAILED, grades_of, is_drop, measured_grade, profile_of
+from xentcheck.grades import FAILED, grades_of, is_drop, margin, measured_grade, profile_of
 from xentcheck_adapters import FLOAT_DTYPES
 from xentcheck_reports import Record, Status
 
@@ -45,7 +45,8 @@ def test_every_grade_is_a_profile_of_its_dtype(dtype: str) -> None:
 
 
 def test_a_grade_is_measured_with_a_margin() -> None:
-    just, hardly = 1 / grades.MARGIN, 1 / grades.MARGIN + 1e-9
+    just = 1 / margin("float32")
+    hardly = just + 1e-9
     ratios = dict.fromkeys(grades_of("float32"), hardly)
     assert measured_grade(ratios, "float32") == FAILED
     assert measured_grade(ratios | {"B-L": just, "C-L": just}, "float32") == "B-L"
