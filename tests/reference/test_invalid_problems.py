@@ -13,7 +13,10 @@ from xentcheck_reference import (
     Problem,
     Profile,
     binary_cross_entropy_of_probabilities,
+    cross_entropy,
     cross_entropy_of_probabilities,
+    hessian_error_bound,
+    hessian_vector_product,
 )
 
 LOGITS = np.zeros((2, 3))
@@ -41,6 +44,11 @@ SOFT = np.full((2, 3), 0.5)
         ({"weight": np.ones(2)}, r"weight: got float64 array of shape \(2,\), expected .*\(3,\)"),
         ({"label_smoothing": 1.5}, r"label_smoothing: got 1.5, expected a number in \[0, 1\]"),
         ({"label_smoothing": np.nan}, "label_smoothing: got nan"),
+        ({"label_smoothing": -0.1}, r"label_smoothing: got -0.1, expected a number in \[0, 1\]"),
+        ({"z_loss": -1e-4}, "z_loss: got -0.0001, expected a finite number >= 0"),
+        ({"z_loss": np.nan}, "z_loss: got nan"),
+        ({"softcap": 0.0}, "softcap: got 0.0, expected a finite number > 0, or None"),
+        ({"softcap": np.nan}, "softcap: got nan"),
         ({"reduction": "average"}, "reduction: got 'average', expected one of none, sum, mean"),
         ({"mean_divides_by": "N"}, "mean_divides_by: got 'N', expected one of weights, kept, rows"),
         ({"gradient_rule": "wrong"}, "gradient_rule: got 'wrong'"),
@@ -94,3 +102,40 @@ def test_a_binary_probability_of_one_is_outside() -> None:
 def test_a_profile_names_what_is_wrong(fields: tuple[Any, ...], message: str) -> None:
     with pytest.raises(InvalidProblem, match=message):
         Profile(*fields)
+
+
+def test_an_unknown_tier_is_refused() -> None:
+    with pytest.raises(InvalidProblem, match="tier: got 'exact', expected float64 or double-word"):
+        cross_entropy(Problem(logits=LOGITS, labels=INDEX), tier="exact")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("direction", "message"),
+    [
+        (np.zeros((3, 2)), r"direction: got float64 array of shape \(3, 2\), expected .*\(2, 3\)"),
+        (np.full((2, 3), np.nan), "direction: got a NaN or an infinity, expected finite numbers"),
+    ],
+)
+def test_a_direction_is_finite_and_shaped_like_the_logits(direction: np.ndarray, message: str) -> None:
+    with pytest.raises(InvalidProblem, match=message):
+        hessian_vector_product(Problem(logits=LOGITS, labels=INDEX), direction)
+
+
+def test_second_derivatives_through_a_softcap_have_a_value_but_no_bound() -> None:
+    problem = Problem(logits=LOGITS, labels=INDEX, softcap=30.0)
+    product = hessian_vector_product(problem, LOGITS)
+    with pytest.raises(InvalidProblem, match=r"softcap: got 30\.0, expected None"):
+        hessian_error_bound(problem, cross_entropy(problem), LOGITS, product, Profile("float32"))
+
+
+@pytest.mark.parametrize("options", [{"z_loss": 0.5}, {"softcap": 30.0}])
+def test_options_of_logits_do_not_go_with_probabilities(options: dict[str, float]) -> None:
+    (name,) = options
+    with pytest.raises(InvalidProblem, match=f"{name}: got {options[name]}, expected none with probabilities"):
+        cross_entropy_of_probabilities(Problem(logits=np.full((2, 3), 0.25), labels=INDEX, **options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("field", ["elementwise", "accumulator", "output"])
+def test_a_profile_names_the_precision_it_does_not_know(field: str) -> None:
+    with pytest.raises(InvalidProblem, match=f"{field}: got 'half', expected one of float16"):
+        Profile("float32", **{field: "half"})  # type: ignore[arg-type]
