@@ -132,12 +132,12 @@ def calibrate(backend: tuple[str, ...], allow_drops: bool) -> None:
     """
     subjects, ledger, taught = built_in_subjects(), load_ledger(), {}
     targets = calibration_targets(_selected(backend))
-    with (
-        WorkerPool() as pool,
-        click.progressbar(targets, item_show_func=lambda target: target.id if target else "") as progress,
-    ):
-        for target in progress:
+    with WorkerPool() as pool:
+        for number, target in enumerate(targets, start=1):
             learned = learn_from(target, pool, subjects, ledger)
+            click.echo(
+                f"[{number}/{len(targets)}] {target.id}: {learned.grade if learned else 'does not load'}", err=True
+            )
             if learned:
                 taught[target.subject.name, target.dtype] = learned
     limits = learned_thresholds(taught.values(), Thresholds() if backend == ("all",) else thresholds())

@@ -38,7 +38,7 @@ class Expectation:
 
 def expect(call: Call, subject: Subject, dtype: str, rules: Mapping[str, Any] | None = None) -> Expectation:
     """The expectation of a call. `rules` overrides the subject's declared choices (a known divergence's claim)."""
-    profile = profile_of(subject.precision[dtype], dtype, call.layout)
+    profile = declared_profile(subject.precision[dtype], dtype, call.layout)
     make = _binary if "multi-hot" in subject.labels else _softmax
     return make(call, subject, profile, rules or {})
 
@@ -125,7 +125,7 @@ def _binary_problem(call: Call) -> reference.BinaryProblem:
     )
 
 
-def profile_of(precision: Precision, dtype: str, layout: str) -> reference.Profile:
+def declared_profile(precision: Precision, dtype: str, layout: str) -> reference.Profile:
     """The profile of a declared precision, for arrays of a memory layout."""
     sums: Any = precision.sums if precision.sums == "pairwise" else (precision.sums, precision.width)
     if layout == "transposed":

@@ -15,7 +15,7 @@ regression.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -54,7 +54,7 @@ def grades_of(dtype: str) -> tuple[str, ...]:
     return tuple("-".join(letters) for letters in product("ABC", "PBL"))
 
 
-def profile_of(grade: str, dtype: str) -> Profile:
+def grade_profile(grade: str, dtype: str) -> Profile:
     """The arithmetic that a grade stands for."""
     accuracy, sums, *storage = grade.split("-")
     return Profile(
@@ -75,32 +75,31 @@ def is_drop(recorded: str, measured: str, dtype: str) -> bool:
 def grade_ratios(call: Call, answer: Returned, subject: Subject, dtype: str) -> dict[str, float]:
     """Largest error of an answer relative to the bound of each grade.
 
-    Where a grade holds with the margin, each one that is looser in every letter gets its ratio without a look.
+    Where a grade holds with the margin, each one that is looser in every respect gets its ratio without a look.
     """
     problem, reference = softmax_reference(call, subject, dtype)
-    ratios: dict[str, float] = {}
+    classes, ratios = call.logits.shape[1], dict[str, float]()
     for grade in grades_of(dtype):
-        tighter = [r for other, r in ratios.items() if r * margin(dtype) <= 1 and _is_looser(grade, other)]
-        if tighter:
-            ratios[grade] = min(tighter)
-            continue
-        ratios[grade] = _ratio(grade, call, answer, problem, reference)
+        kept = (other for other, ratio in ratios.items() if ratio * margin(dtype) <= 1)
+        tighter = [ratios[other] for other in kept if _is_looser(grade, other, dtype, classes)]
+        ratios[grade] = min(tighter) if tighter else _ratio(grade, call, answer, problem, reference)
     return ratios
 
 
 def _ratio(grade: str, call: Call, answer: Returned, problem: Problem, reference: Reference) -> float:
     dtype = dtype_name(call.logits.dtype)
-    profile = profile_of(grade, dtype)
+    profile = grade_profile(grade, dtype)
     expectation = expect_of(call, problem, reference, profile)
     if grade.startswith("A"):
         expectation = _relative(expectation, reference, profile, call.logits.shape[1])
     ratios = {name: error_ratio(getattr(answer, name), part, dtype) for name, part in expectation.parts.items()}
     if grade.startswith("C"):
-        # One rounding of log-sum-exp is a single one, and data reach it: the margin is for what is left.
-        bound = expectation.parts["loss"].bound
-        share = profile.u_elementwise * np.abs(reference.rows.maximum + reference.rows.log_tail) / bound
-        ratios["loss"] = np.maximum(ratios["loss"] - share, 0.0) / (1.0 - share)
-    return max(float(ratio.max(initial=0)) for ratio in ratios.values())
+        # What C adds to B is one rounding of log-sum-exp, and data reach it: the margin is for what is left.
+        tighter = expect_of(call, problem, reference, replace(profile, offset=False))
+        for name, part in expectation.parts.items():
+            share = 1.0 - tighter.parts[name].bound / np.where(part.bound > 0, part.bound, np.inf)
+            ratios[name] = np.maximum(ratios[name] - share, 0.0) / (1.0 - share)
+    return max(float(np.nan_to_num(ratio, nan=np.inf).max(initial=0)) for ratio in ratios.values())
 
 
 def measured_grade(ratios: Mapping[str, float], dtype: str) -> str:
@@ -108,10 +107,17 @@ def measured_grade(ratios: Mapping[str, float], dtype: str) -> str:
     return next((grade for grade in grades_of(dtype) if ratios[grade] * margin(dtype) <= 1), FAILED)
 
 
-def _is_looser(grade: str, other: str) -> bool:
-    scales = ("ABC", "PBL", "wsu")
-    letters = zip(scales, grade.split("-"), other.split("-"), strict=False)
-    return all(scale.index(mine) >= scale.index(its) for scale, mine, its in letters)
+def _is_looser(grade: str, other: str, dtype: str, classes: int) -> bool:
+    """Whether every bound of a grade is at least the other's; few classes have no order of sums worth 16 roundings."""
+    letters = (scale.index(mine) >= scale.index(its) for scale, mine, its in _letters(grade, other))
+    sums = (grade_profile(g, dtype).class_sum(classes) for g in (grade, other))
+    return all(letters) and next(sums) >= next(sums)
+
+
+def _letters(grade: str, other: str) -> Iterator[tuple[str, str, str]]:
+    """The letters of accuracy and storage: scale, one, other."""
+    (a, _, *s), (b, _, *t) = grade.split("-"), other.split("-")
+    return zip(("ABC", "wsu"), (a, *s), (b, *t), strict=False)
 
 
 def _relative(expectation: Expectation, reference: Reference, profile: Profile, classes: int) -> Expectation:

@@ -11,7 +11,7 @@ import pytest
 from xentcheck import grades
 from xentcheck.aggregate import Aggregate, BatchStatistics, Limits, Thresholds
 from xentcheck.calibrate import Learned, learned_thresholds, merged_grades
-from xentcheck.grades import FAILED, grades_of, is_drop, margin, measured_grade, profile_of
+from xentcheck.grades import FAILED, grade_profile, grades_of, is_drop, margin, measured_grade
 from xentcheck_adapters import FLOAT_DTYPES
 from xentcheck_reports import Record, Status
 
@@ -39,8 +39,8 @@ def test_every_grade_but_the_best_is_a_drop_from_the_one_before(dtype: str) -> N
 
 
 @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
-def test_every_grade_is_a_profile_of_its_dtype(dtype: str) -> None:
-    profiles = [profile_of(grade, dtype) for grade in grades_of(dtype) if not grade.startswith("A")]
+def test_every_grade_is_a_grade_profile_its_dtype(dtype: str) -> None:
+    profiles = [grade_profile(grade, dtype) for grade in grades_of(dtype) if not grade.startswith("A")]
     assert len(set(profiles)) == len(profiles)
 
 

@@ -10,7 +10,7 @@ from xentcheck.aggregate import Knowledge, batch_statistics, thresholds
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
-from xentcheck.expectation import Expectation, Expected, profile_of, softmax_reference
+from xentcheck.expectation import Expectation, Expected, declared_profile, softmax_reference
 from xentcheck.grades import FAILED, grade_ratios, measured_grade, recorded_grade
 from xentcheck.row_errors import row_errors
 from xentcheck.survey import aggregate_cases, common_mode_cases, grade_cases, survey_cases
@@ -68,7 +68,7 @@ def _shares_one_mode(case: Case, bench: Bench) -> Measurement:
     call, dtype = bench.call(case), bench.target.dtype
     answer = bench.answer(call)
     problem, reference = softmax_reference(call, bench.subject, dtype)
-    profile = profile_of(bench.subject.precision[dtype], dtype, call.layout)
+    profile = declared_profile(bench.subject.precision[dtype], dtype, call.layout)
     got = answer.grad_logits.astype(np.float64)
     split = common_mode(problem, reference, profile, got)
     around = Expected(got - split.residual, split.residual_bound, np.zeros(got.shape, bool))
