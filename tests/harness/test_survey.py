@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from xentcheck.bench import Bench
 from xentcheck.build import build_call
 from xentcheck.cases import Case
-from xentcheck.levels import LEVELS
+from xentcheck.clauses import CLAUSES
+from xentcheck.levels import LEVELS, Level
 from xentcheck.regimes import HORIZON, REGIMES, landmark_columns
 from xentcheck.row_errors import accuracy, row_errors, ulp
 from xentcheck.soft_labels import SURVEYED
@@ -97,6 +98,29 @@ def test_a_failing_regime_leaves_the_others_in_the_atlas_and_shows_one_row(judge
     assert record.failure is not None
     assert "N=1, C=10" in record.failure.case
     assert "logits = [[" in record.failure.case
+
+
+def test_a_column_that_strays_from_its_row_is_seen_where_the_bound_of_a_long_sum_hides_it(
+    judged: Judged, brief: Level
+) -> None:
+    long = replace(brief, survey=((64, 1000),))
+    assert judged("ACC-1", "losses.py:one_column_astray", level=long).status is Status.PASS
+    assert judged("ACC-4", "losses.py:one_column_astray", level=long).status is Status.FAIL
+    assert judged("ACC-4", "losses.py:honest", level=long).status is Status.PASS
+
+
+def test_the_order_of_sums_is_asked_of_those_who_declare_none() -> None:
+    lacks = {name: CLAUSES["ACC-4"].lacks(subject) for name, subject in SUBJECTS.items()}
+    assert all(lacks.values())
+
+
+def test_errors_within_their_bounds_but_all_to_one_side_are_seen_over_a_batch(judged: Judged) -> None:
+    assert judged("ACC-1", "losses.py:slightly_high").status is Status.PASS
+    record = judged("ACC-3", "losses.py:slightly_high")
+    assert record.status is Status.FAIL
+    assert record.failure is not None
+    assert "bias of loss" in record.failure.got or "rms of loss" in record.failure.got
+    assert judged("ACC-3", "losses.py:honest").status is Status.PASS
 
 
 @given(value=st.floats(2.0**-14, 2.0**15, width=16), dtype=st.sampled_from(FLOAT_DTYPES))

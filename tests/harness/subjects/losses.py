@@ -110,6 +110,19 @@ def log_sum_exp_minus_logit(logits: Array, labels: Array, **options: Any) -> Ans
     return total - logits[np.arange(len(labels)), labels], gradient
 
 
+def one_column_astray(logits: Array, labels: Array, **options: Any) -> Answer:
+    """The last column's softmax errs by 50 roundings of float32: fewer than a sum of a thousand terms may."""
+    loss, gradient = cross_entropy(logits, labels, **options)
+    gradient[:, -1] *= np.where(gradient[:, -1] > 0, 1 + 50 * 2.0**-24, 1)
+    return loss, gradient
+
+
+def slightly_high(logits: Array, labels: Array, **options: Any) -> Answer:
+    """Every loss errs by an ulp of float32, all to the same side."""
+    loss, gradient = cross_entropy(logits, labels, **options)
+    return loss + (loss * 2.0**-23).astype(loss.dtype), gradient
+
+
 def wrong_where_confident(logits: Array, labels: Array, **options: Any) -> Answer:
     """Twice the loss of a row whose maximum is far ahead."""
     loss, gradient = cross_entropy(logits, labels, **options)
