@@ -15,10 +15,11 @@ def mark(accuracy: Accuracy) -> str | None:
 
     `→0` stands even where another row errs by more ulp: that a value vanished is the worse news.
     """
-    if math.isnan(accuracy.max_ulp) or math.isnan(accuracy.got):
+    got, expected = accuracy.got, accuracy.expected
+    if math.isnan(accuracy.max_ulp) or (math.isnan(got) and not math.isnan(expected)):
         return "NaN"
-    if math.isinf(accuracy.max_ulp):
-        return "∞"
+    if math.isinf(accuracy.max_ulp) or (math.isinf(got) and not math.isinf(expected)):
+        return "∞"  # a survey may count infinity as the first value that overflows, which is a finite number of ulp
     return "→0" if accuracy.zeros else None
 
 
@@ -40,10 +41,10 @@ class AtlasRow:
     @property
     def grade_text(self) -> str:
         """The measured grade, and the recorded one where it differs: `C-L (recorded B-L)`."""
-        if self.grade is None:
-            return ""
-        measured, recorded = self.grade.measured or "?", self.grade.recorded
-        return measured if recorded in (None, self.grade.measured) else f"{measured} (recorded {recorded})"
+        measured, recorded = (self.grade.measured, self.grade.recorded) if self.grade else (None, None)
+        if recorded in (None, measured):
+            return measured or ""
+        return f"{measured or 'none'} (recorded {recorded})"
 
     @property
     def regimes(self) -> list[str]:

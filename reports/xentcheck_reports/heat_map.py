@@ -23,7 +23,7 @@ _HEAD, _CELL, _GAP = 88.0, 37.0, 22.0
 _TITLE_WIDTH = 190.0
 _STEPS, _STEP_WIDTH = 16, 24.0
 _KEY_WIDTH = _STEP_WIDTH * _STEPS + 520.0
-_NOT_A_NUMBER = "#9c179e"  # a colour that the scale does not have
+_NOT_A_NUMBER = "#3f51b5"  # a colour that the scale does not have
 
 
 def heat_map(atlas: DtypeAtlas) -> str:
@@ -32,7 +32,7 @@ def heat_map(atlas: DtypeAtlas) -> str:
     left = text_width(row.label for row in atlas.rows) + 12
     panel = max(_CELL * len(atlas.regimes), _TITLE_WIDTH) + _GAP
     grades = left + 2 * panel - _GAP + 10
-    width = max(grades + text_width(["Grade", *(row.grade_text for row in atlas.rows)]), left + _KEY_WIDTH)
+    width = max(grades + text_width(["Grade  ", *(row.grade_text for row in atlas.rows)]), left + _KEY_WIDTH)
     with drawing():
         board = Board(width, end + 42)
         for row, top in zip(atlas.rows, tops, strict=True):
@@ -42,7 +42,8 @@ def heat_map(atlas: DtypeAtlas) -> str:
             for across, regime in enumerate(atlas.regimes):
                 board.text(left + nth * panel + (across + 0.5) * _CELL, _HEAD - 5, regime, turn=40)
             _cells(board, atlas, tops, result, left + nth * panel)
-        board.text(grades, _HEAD - 10, "Grade", bold=True)
+        if any(row.grade_text for row in atlas.rows):
+            board.text(grades, _HEAD - 10, "Grade", bold=True)
         for row, top in zip(atlas.rows, tops, strict=True):
             board.text(grades, top + ROW / 2, row.grade_text)
         _scale(board, atlas.dtype, left, end + 16)
@@ -93,8 +94,10 @@ def _bits(dtype: str) -> int:
 
 @cache
 def _palette() -> list[str]:
-    """From few ulp to many; cividis reads the same with and without colour vision."""
-    return [to_hex(matplotlib.colormaps["cividis"](1 - (step + 0.5) / _STEPS)) for step in range(_STEPS)]
+    """From few ulp to many. Inferno's lightness tells the order without colour vision; its dark end is left out, since
+    what is worst must not sink into a dark page.
+    """
+    return [to_hex(matplotlib.colormaps["inferno"](0.95 - 0.58 * step / (_STEPS - 1))) for step in range(_STEPS)]
 
 
 def _readable_on(colour: str) -> str:

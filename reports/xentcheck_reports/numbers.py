@@ -28,6 +28,8 @@ def ulp_text(ulp: float) -> str:
     """An error in ulp in at most five characters: `0.50`, `4.2`, `46`, `4.5e4`, `1e13`."""
     if not math.isfinite(ulp):
         return "NaN" if math.isnan(ulp) else "∞"
+    if ulp == 0:
+        return "0"
     if ulp < 9.95:
         return f"{ulp:.2f}" if ulp < 0.995 else f"{ulp:.1f}"
     if ulp < 999.5:

@@ -138,7 +138,7 @@ def _shape(element: ElementTree.Element) -> tuple[str, str] | None:
     turned = re.match(r"rotate\((-?[\d.]+) ", element.get("transform", ""))
     turn = f' transform="rotate({_short(float(turned[1]))} {x} {y})"' if turned and float(turned[1]) else ""
     body = f'<text x="{x}" y="{y}"{turn}>{escape(element.text or "")}</text>'
-    return _attributes({"fill": "#000"} | drawn | weight), body
+    return _attributes({"fill": "#000000"} | drawn | weight), body
 
 
 def _path(commands: str) -> str:

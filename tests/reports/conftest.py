@@ -1,10 +1,11 @@
 """Builders: a record or a run header with every field filled in, of which a test names only what it is about."""
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 
-from xentcheck_reports import Accuracy, Failure, Horizon, Record, Run, RunHeader, Worst
+from xentcheck_reports import Accuracy, Failure, Grade, Horizon, Record, Run, RunHeader, Worst
 
 
 @pytest.fixture
@@ -108,5 +109,50 @@ def horizon() -> Callable[..., Horizon]:
     def build(**fields: object) -> Horizon:
         given = {"zero_below": 5e-7, "accurate_above": 5e-5, "tolerance": 0.01, "token": "x1.horizon"}
         return Horizon.model_validate(given | fields)
+
+    return build
+
+
+@pytest.fixture
+def contrast() -> Callable[[str, str], float]:
+    """Contrast ratio of two colours in hexadecimal digits, WCAG 2.2."""
+
+    def luminance(colour: str) -> float:
+        digits = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+        channels = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
+        red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    def ratio(one: str, other: str) -> float:
+        darker, lighter = sorted((luminance(one), luminance(other)))
+        return (lighter + 0.05) / (darker + 0.05)
+
+    return ratio
+
+
+@pytest.fixture
+def surveyed(
+    record: Callable[..., Record], accuracy: Callable[..., Accuracy], horizon: Callable[..., Horizon]
+) -> Callable[..., list[Record]]:
+    """Records of a survey: every regime in both results, a horizon and a grade, for every subject in four dtypes."""
+
+    def build(subjects: int = 3, regimes: int = 4) -> list[Record]:
+        records = []
+        for subject, dtype in product(range(subjects), ("bfloat16", "float16", "float32", "float64")):
+            errors = [
+                accuracy(
+                    regime=f"regime {regime}",
+                    what=what,
+                    max_ulp=1.7 ** (subject + regime),
+                    zeros=regime == 1,
+                    token=f"x1.{subject}{regime}{what}" + "a" * 40,
+                )
+                for regime, what in product(range(regimes), ("loss", "grad_logits"))
+            ]
+            of = {"subject": f"framework.function.{subject}", "framework": f"framework {subject // 8}", "dtype": dtype}
+            seen = horizon(zero_below=2.0 ** -(subject + 3), accurate_above=2.0**-subject)
+            records.append(record(**of, clause="ACC-1", accuracy=errors, horizon=seen))
+            records.append(record(**of, clause="ACC-2", grade=Grade(recorded="B-L", measured="B-L")))
+        return records
 
     return build

@@ -1,9 +1,10 @@
 import math
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from xentcheck_reports.numbers import interval_text, ratio_text, share_text, value_text
+from xentcheck_reports.numbers import digits_text, interval_text, ratio_text, share_text, ulp_text, value_text
 
 
 @given(st.floats(min_value=0, max_value=1, exclude_max=True))
@@ -37,3 +38,20 @@ def test_an_error_beyond_the_bound_shows_in_the_digits(expected: float, bits: in
 def test_an_exact_expectation_has_no_interval() -> None:
     assert interval_text(0.1, 0.0) == "0.1"
     assert interval_text(math.inf, 0.0) == "inf"
+
+
+@given(st.floats(min_value=0, max_value=1e300) | st.just(math.inf))
+def test_an_error_in_ulp_fits_its_cell_and_is_told_to_a_digit(ulp: float) -> None:
+    text = ulp_text(ulp)
+    assert len(text) <= 6
+    if math.isfinite(ulp):
+        assert float(text) == pytest.approx(ulp, rel=0.51, abs=0.005)
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("bfloat16", 8), ("float16", 11), ("float32", 24), ("float64", 53)])
+@given(data=st.data())
+def test_neighbouring_values_of_a_dtype_read_differently(dtype: str, bits: int, data: st.DataObject) -> None:
+    significand = data.draw(st.integers(2 ** (bits - 1), 2**bits - 1))
+    exponent = data.draw(st.integers(-60, 60))
+    value, neighbour = (math.ldexp(one, exponent) for one in (significand, significand + 1))
+    assert digits_text(value, dtype) != digits_text(neighbour, dtype)
