@@ -36,7 +36,7 @@ def record(
     """The record of a clause on a target."""
     seen = measurement or Measurement()
     twin = target.subject.form_twin if clause.id == "EQ-1" else target.subject.mode_twin
-    grade, renewable = grade_of(seen, target.subject.name, target.dtype)
+    grade, renewable = grade_of(seen, target)
     bitwise = [Bitwise(equal=seen.bitwise_equal, of=seen.bitwise_of, against=twin or "its own one-hot form")]
     return Record(
         clause=clause.id,

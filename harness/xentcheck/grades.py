@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from xentcheck.bench import Target
 from xentcheck.expectation import Expectation, expect_of, softmax_reference
 from xentcheck.survey import LONG_SUM
 from xentcheck.verdict import Measurement, error_ratio
@@ -141,20 +142,20 @@ def recorded_grades() -> dict[str, dict[str, str]]:
     return document
 
 
-def recorded_grade(subject: str, dtype: str) -> str | None:
-    """The grade on record; None for a subject or dtype that has none."""
-    return recorded_grades().get(subject, {}).get(dtype)
+def recorded_grade(target: Target) -> str | None:
+    """The grade on record; None for a subject or dtype that has none, and on other devices than the calibrated one."""
+    return recorded_grades().get(target.subject.name, {}).get(target.dtype) if target.device == "cpu" else None
 
 
-def grade_of(measurement: Measurement, subject: str, dtype: str) -> tuple[Grade | None, str | None]:
+def grade_of(measurement: Measurement, target: Target) -> tuple[Grade | None, str | None]:
     """The grade on record and the measured one, and a remark if that is better.
 
     Without a long sum among the rows there is no measured grade: on ten classes all orders of summation look alike.
     """
     if not measurement.grades:
         return None, None
-    recorded, told = recorded_grade(subject, dtype), measurement.longest_sum >= LONG_SUM
-    measured = measured_grade(measurement.grades, dtype) if told else None
-    better = recorded and measured and is_drop(measured, recorded, dtype)
+    recorded, told = recorded_grade(target), measurement.longest_sum >= LONG_SUM
+    measured = measured_grade(measurement.grades, target.dtype) if told else None
+    better = recorded and measured and is_drop(measured, recorded, target.dtype)
     remark = f"measured grade {measured}, better than {recorded} on record: xentcheck calibrate renews it"
     return Grade(recorded=recorded, measured=measured), remark if better else None

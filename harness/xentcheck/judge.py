@@ -106,12 +106,10 @@ def _judge(assignment: Assignment) -> Record:
     )
 
 
-def _fixed(assignment: Assignment, known: Sequence[Divergence]) -> tuple[Case, ...]:
-    """The cases that every run checks."""
-    examples = [
-        entry.example_case(assignment.bench.target.dtype) for entry in known if entry.clause == assignment.clause.id
-    ]
-    return (*assignment.clause.always(_scope(assignment)), *examples)
+def _examples(assignment: Assignment, known: Sequence[Divergence]) -> list[Case]:
+    """The examples of the clause's own entries, which every run checks."""
+    dtype = assignment.bench.target.dtype
+    return [entry.example_case(dtype) for entry in known if entry.clause == assignment.clause.id]
 
 
 def _scope(assignment: Assignment) -> Scope:
@@ -119,27 +117,36 @@ def _scope(assignment: Assignment) -> Scope:
 
 
 def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) -> None:
+    scope = _scope(assignment)
+
     def check(case: Case) -> None:
         _check(assignment, known, tally, case)
 
-    for case in _fixed(assignment, known):
+    for case in (*assignment.clause.always(scope), *_examples(assignment, known)):
         try:
             check(case)
         except Deviation:
             break  # kept in the tally; Hypothesis, which does not shrink explicit examples, may find a smaller one
     assert assignment.clause.draw is not None
-    test = seed(assignment.seed)(given(case=assignment.clause.draw(_scope(assignment)))(check))
+    test = seed(assignment.seed)(given(case=assignment.clause.draw(scope))(check))
     _settings(assignment)(test)()  # after `seed`, which would switch the database off
 
 
 def _run_fixed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) -> None:
     """All fixed cases, also after a wrong answer: a survey is about all of its regimes. The first failure is told."""
-    for case in _fixed(assignment, known):
-        try:
-            _check(assignment, known, tally, case)
-        except Deviation as deviation:
-            if deviation.status is not Status.FAIL:
-                break
+
+    def check(cases: Sequence[Case]) -> None:
+        for case in cases:
+            try:
+                _check(assignment, known, tally, case)
+            except Deviation as deviation:
+                if deviation.status is not Status.FAIL:
+                    return
+
+    check(assignment.clause.always(_scope(assignment)))
+    surveyed = tally.measurement
+    check(_examples(assignment, known))
+    tally.measurement = _with_survey(tally.measurement, surveyed)
     if tally.failures:
         first = next(iter(tally.failures))
         tally.last_failure = _row_alone(assignment, tally, first) or first
@@ -234,16 +241,17 @@ def _failed(assignment: Assignment, tally: _Tally, case: Case) -> Record:
         assignment.clause,
         assignment.bench.target,
         deviation.status,
-        measurement=_with_survey(deviation.measurement if deviation.measurement.worst else tally.measurement, tally),
+        measurement=_with_survey(
+            deviation.measurement if deviation.measurement.worst else tally.measurement, tally.measurement
+        ),
         examples=tally.examples,
         failure=evidence.failure(assignment.clause, assignment.bench, case, deviation),
     )
 
 
-def _with_survey(measurement: Measurement, tally: _Tally) -> Measurement:
-    """The measurement with the errors of all rows seen, rather than those of the failed case."""
-    seen = tally.measurement
-    return replace(measurement, errors=seen.errors, grades=seen.grades, longest_sum=seen.longest_sum)
+def _with_survey(measurement: Measurement, survey: Measurement) -> Measurement:
+    """A measurement with the errors of a survey's rows instead of its own."""
+    return replace(measurement, errors=survey.errors, grades=survey.grades, longest_sum=survey.longest_sum)
 
 
 def _settings(assignment: Assignment) -> settings:

@@ -41,7 +41,7 @@ def _keeps_its_grade(case: Case, bench: Bench) -> Measurement:
     answer = bench.answer(call)
     conform(answer, bench.expect(call), case.token)
     ratios = grade_ratios(call, answer, bench.subject, dtype)
-    recorded = recorded_grade(bench.subject.name, dtype)
+    recorded = recorded_grade(bench.target)
     measurement = Measurement(values=case.rows * (1 + case.classes), grades=ratios, longest_sum=case.classes)
     if recorded and recorded != FAILED and ratios[recorded] > 1:
         raise Deviation(
