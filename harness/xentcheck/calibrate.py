@@ -35,15 +35,18 @@ Cell = tuple[Knowledge, str, str]
 
 @dataclass(frozen=True)
 class Learned:
-    """What one target taught: the statistics of its batches by cell, and its grade."""
+    """What one target taught: the statistics of its batches by cell, and its grade.
+
+    A function that nobody described teaches only what unknown kernels reach; its grade is no business of a record.
+    """
 
     statistics: Mapping[Cell, Sequence[BatchStatistics]]
-    grade: str
+    grade: str | None
 
 
 def calibration_targets(subjects: Iterable[Subject]) -> list[Target]:
-    """The installed softmax forms of logits that somebody described, in each of their dtypes, by worker."""
-    able = [s for s in subjects if s.described and not missing_modules(s) and softmax_of_logits(s) is None]
+    """The installed softmax forms of logits in each of their dtypes, by worker."""
+    able = [s for s in subjects if not missing_modules(s) and softmax_of_logits(s) is None]
     states: dict[object, list[Target]] = defaultdict(list)
     for target in select_targets(able, ("cpu",), ()):
         states[state_of(target.subject, target.device, target.dtype)].append(target)
@@ -72,6 +75,8 @@ def learn_from(target: Target, pool: WorkerPool, subjects: Mapping[str, Subject]
         for case in honest("ACC-3", aggregate_cases(scope, seed)):
             for knowledge, seen in _statistics(case, bench):
                 statistics[knowledge, target.dtype, case.regime].append(seen)
+    if not target.subject.described:
+        return Learned(statistics, None)
     ratios = dict.fromkeys(grades_of(target.dtype), 0.0)
     for seed in _GRADE_SEEDS:
         for case in honest("ACC-2", grade_cases(scope, seed)):
@@ -86,7 +91,8 @@ def _statistics(case: Case, bench: Bench) -> Iterator[tuple[Knowledge, BatchStat
     call, target = bench.call(case), bench.target
     answer = bench.answer(call)
     problem, reference = softmax_reference(call, target.subject, target.dtype)
-    yield "declared", batch_statistics(answer, bench.expect(call))
+    if target.subject.described:
+        yield "declared", batch_statistics(answer, bench.expect(call))
     unknown = expect_of(call, problem, reference, Profile.unknown(target.dtype))
     yield "unknown", batch_statistics(answer, unknown)
 
@@ -115,12 +121,14 @@ def _larger(a: tuple[float, float] | None, b: tuple[float, float] | None) -> tup
 
 
 def merged_grades(
-    recorded: Mapping[str, Mapping[str, str]], measured: Mapping[tuple[str, str], str]
+    recorded: Mapping[str, Mapping[str, str]], measured: Mapping[tuple[str, str], str | None]
 ) -> tuple[dict[str, dict[str, str]], list[str], list[str]]:
     """The grades on record with the measured ones, what changed as lines, and which of those changes are drops."""
     grades = {subject: dict(dtypes) for subject, dtypes in recorded.items()}
     changes, drops = [], []
     for (subject, dtype), grade in measured.items():
+        if grade is None:
+            continue
         old = grades.setdefault(subject, {}).get(dtype)
         grades[subject][dtype] = grade
         if old != grade:

@@ -25,6 +25,7 @@ from xentcheck.divergence import load_ledger
 from xentcheck.evidence import describe_case, failure
 from xentcheck.grades import recorded_grades
 from xentcheck.selection import (
+    ALL,
     DEVICES,
     SelectionError,
     extras_of,
@@ -126,21 +127,22 @@ def _selected(names: tuple[str, ...], exactly_one: bool = False) -> list[Subject
 @click.option("--backend", multiple=True, default=("all",), help="Names as pytest --backend takes them.")
 @click.option("--allow-drops", is_flag=True, help="Record grades that are worse than those on record.")
 def calibrate(backend: tuple[str, ...], allow_drops: bool) -> None:
-    """Learn the thresholds of ACC-3 and the grades of ACC-2 from the installed subjects, and write the data files.
+    """Learn the thresholds of ACC-3 and the grades of ACC-2 from honest subjects, and write the data files.
 
-    With fewer than all subjects, no threshold is lowered. Exits with 1, and writes nothing, if a grade dropped.
+    numpy:FILE:FUNCTION teaches what unknown kernels reach. Without "all" no threshold is lowered. Exits with 1, and
+    writes nothing, if a grade dropped.
     """
-    subjects, ledger, taught = built_in_subjects(), load_ledger(), {}
-    targets = calibration_targets(_selected(backend))
+    chosen = _selected(backend)
+    subjects, ledger, taught = {**built_in_subjects(), **{s.name: s for s in chosen}}, load_ledger(), {}
+    targets = calibration_targets(chosen)
     with WorkerPool() as pool:
         for number, target in enumerate(targets, start=1):
             learned = learn_from(target, pool, subjects, ledger)
-            click.echo(
-                f"[{number}/{len(targets)}] {target.id}: {learned.grade if learned else 'does not load'}", err=True
-            )
+            told = (learned.grade or "no record") if learned else "does not load"
+            click.echo(f"[{number}/{len(targets)}] {target.id}: {told}", err=True)
             if learned:
                 taught[target.subject.name, target.dtype] = learned
-    limits = learned_thresholds(taught.values(), Thresholds() if backend == ("all",) else thresholds())
+    limits = learned_thresholds(taught.values(), Thresholds() if ALL in split_names(backend) else thresholds())
     grades, changes, drops = merged_grades(recorded_grades(), {key: learned.grade for key, learned in taught.items()})
     for line in (*threshold_changes(limits), *changes):
         click.echo(line)

@@ -10,9 +10,12 @@ import pytest
 
 from xentcheck import grades
 from xentcheck.aggregate import Aggregate, BatchStatistics, Limits, Thresholds
-from xentcheck.calibrate import Learned, learned_thresholds, merged_grades
+from xentcheck.bench import Target
+from xentcheck.calibrate import Learned, learn_from, learned_thresholds, merged_grades
+from xentcheck.divergence import Ledger
 from xentcheck.grades import FAILED, grade_profile, grades_of, is_drop, margin, measured_grade
-from xentcheck_adapters import FLOAT_DTYPES
+from xentcheck.workers import WorkerPool
+from xentcheck_adapters import FLOAT_DTYPES, Subject
 from xentcheck_reports import Record, Status
 
 Judged = Callable[..., Record]
@@ -90,6 +93,16 @@ def test_recording_names_what_changed_and_what_dropped() -> None:
         assert table == {"mine": {"float32": grade}}
         assert len(changes) == (grade != "B-P")
         assert len(drops) == dropped
+
+
+def test_a_function_nobody_described_teaches_only_what_unknown_kernels_reach(
+    pool: WorkerPool, subject: Callable[[str], Subject]
+) -> None:
+    honest = subject("losses.py:honest")
+    learned = learn_from(Target(honest, "cpu", "float32"), pool, {honest.name: honest}, Ledger(()))
+    assert learned is not None
+    assert {knowledge for knowledge, _, _ in learned.statistics} == {"unknown"}
+    assert learned.grade is None
 
 
 def test_thresholds_of_a_part_of_the_subjects_are_not_lowered() -> None:
