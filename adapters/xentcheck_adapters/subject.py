@@ -17,6 +17,8 @@ class Precision:
     sums     how the denominator is summed: "pairwise", "block" (runs of `width`), "lane" (`width` running sums)
     row_sums a 16-bit reduction over the rows accumulates in float32 ("wide") or in the dtype ("io")
     offset   the loss is formed as log-sum-exp minus logit, so it loses digits where |log-sum-exp| is large
+    elementwise, accumulator, output  dtypes of exp, log and products, of the sums over the classes, and of the results,
+             where they differ from what the storage implies; None where they do not
     """
 
     storage: str = "wide"
@@ -24,6 +26,9 @@ class Precision:
     width: int = 8
     offset: bool = False
     row_sums: str = "io"
+    elementwise: str | None = None
+    accumulator: str | None = None
+    output: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

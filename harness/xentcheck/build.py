@@ -10,7 +10,7 @@ import numpy as np
 from xentcheck.cases import Case, Edit
 from xentcheck.malformed import malform
 from xentcheck.randomness import Array, Bits
-from xentcheck.regimes import Frame, draw_logits
+from xentcheck.regimes import Frame, draw_logits, landmark_columns
 from xentcheck.soft_labels import draw_rows
 from xentcheck_adapters import Call, dtype_named
 
@@ -63,9 +63,16 @@ def _columns(case: Case, bits: Bits) -> tuple[Array, Array]:
         "first": lambda: np.zeros(shape, np.int64),
         "last": lambda: np.full(shape, last),
         "edge": lambda: edges[bits.integers(shape, 0, len(edges))] - bits.flip(shape),
+        "sweep": lambda: _swept(case),
     }
     focus = np.maximum(draw[case.focus](), 0)
     return focus, np.where(bits.flip(shape), focus, bits.integers(shape, 0, case.classes))
+
+
+def _swept(case: Case) -> Array:
+    """Landmark columns in turn; the next seed goes on where this one ends."""
+    places = landmark_columns(case.classes)
+    return places[(np.arange(case.rows) + case.seed * case.rows) % len(places)]
 
 
 def _index_labels(case: Case, bits: Bits, columns: Array) -> Array:

@@ -39,7 +39,9 @@ class Case:
     rows, classes
     regime       how logits are distributed (see `regimes.py`)
     seed         of the bulk values
-    focus        where the outstanding class of a row sits: "anywhere", "first", "last", "edge" of a power-of-two block
+    focus        where the outstanding class of a row sits: "anywhere", "first", "last", "edge" of a power-of-two block,
+                 "sweep": row after row the first, the last and both sides of every power of two, on which the next
+                 seed goes on
     labels       kind of labels: "index", or a kind of rows of `labels.py`
     label_dtype  of index labels
     bad_label, bad_row  a label outside [0, C), and the row (modulo N) that carries it

@@ -1,4 +1,4 @@
-"""The command line: list subjects, replay a case, merge records into a page, certify the oracle."""
+"""The command line: list subjects, replay a case, merge records into a page, calibrate, certify the oracle."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ from pathlib import Path
 
 import click
 
+from xentcheck.aggregate import Thresholds, thresholds
 from xentcheck.bench import Bench, Target
 from xentcheck.build import build_call
+from xentcheck.calibrate import (
+    calibration_targets,
+    learn_from,
+    learned_thresholds,
+    merged_grades,
+    threshold_changes,
+    write_data,
+)
 from xentcheck.cases import Case, case_from_token
 from xentcheck.certify.command import certify
 from xentcheck.contract import CONTRACT
+from xentcheck.divergence import load_ledger
 from xentcheck.evidence import describe_case, failure
+from xentcheck.grades import recorded_grades
 from xentcheck.selection import (
+    ALL,
     DEVICES,
     SelectionError,
     extras_of,
@@ -113,6 +125,35 @@ def _selected(names: tuple[str, ...], exactly_one: bool = False) -> list[Subject
     if exactly_one and len(subjects) != 1:
         raise click.UsageError(f"name one subject, got {', '.join(s.name for s in subjects)}")
     return subjects
+
+
+@main.command()
+@click.option("--backend", multiple=True, default=("all",), help="Names as pytest --backend takes them.")
+@click.option("--allow-drops", is_flag=True, help="Record grades that are worse than those on record.")
+def calibrate(backend: tuple[str, ...], allow_drops: bool) -> None:
+    """Learn the thresholds of ACC-3 and the grades of ACC-2 from honest subjects, and write the data files.
+
+    numpy:FILE:FUNCTION teaches what unknown kernels reach. Without "all" no threshold is lowered. Exits with 1, and
+    writes nothing, if a grade dropped.
+    """
+    chosen = _selected(backend)
+    subjects, ledger, taught = {**built_in_subjects(), **{s.name: s for s in chosen}}, load_ledger(), {}
+    targets = calibration_targets(chosen)
+    with WorkerPool() as pool:
+        for number, target in enumerate(targets, start=1):
+            learned = learn_from(target, pool, subjects, ledger)
+            told = (learned.grade or "no record") if learned else "does not load"
+            click.echo(f"[{number}/{len(targets)}] {target.id}: {told}", err=True)
+            if learned:
+                taught[target.subject.name, target.dtype] = learned
+    limits = learned_thresholds(taught.values(), Thresholds() if ALL in split_names(backend) else thresholds())
+    grades, changes, drops = merged_grades(recorded_grades(), {key: learned.grade for key, learned in taught.items()})
+    for line in (*threshold_changes(limits), *changes):
+        click.echo(line)
+    if drops and not allow_drops:
+        raise click.ClickException("grades dropped, nothing written (--allow-drops records them): " + "; ".join(drops))
+    write_data(limits, grades)
+    click.echo(f"learned from {len(taught)} targets")
 
 
 @main.group()

@@ -12,6 +12,8 @@ from xentcheck.bench import Bench, Target
 from xentcheck.cases import Case
 from xentcheck.clauses import Clause
 from xentcheck.divergence import Divergence
+from xentcheck.grades import grade_of
+from xentcheck.row_errors import accuracy, horizon
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck_adapters import Call
 from xentcheck_reports import Bitwise, Failure, Record, Status
@@ -34,6 +36,7 @@ def record(
     """The record of a clause on a target."""
     seen = measurement or Measurement()
     twin = target.subject.form_twin if clause.id == "EQ-1" else target.subject.mode_twin
+    grade, renewable = grade_of(seen, target)
     bitwise = [Bitwise(equal=seen.bitwise_equal, of=seen.bitwise_of, against=twin or "its own one-hot form")]
     return Record(
         clause=clause.id,
@@ -48,9 +51,12 @@ def record(
         values=seen.values,
         worst=seen.worst,
         bitwise=bitwise if seen.bitwise_of else [],
-        reason=reason or seen.remark,
+        reason=reason or seen.remark or renewable,
         failure=failure,
         divergences=list(divergences),
+        accuracy=accuracy(seen.errors),
+        horizon=horizon(seen.errors),
+        grade=grade,
     )
 
 

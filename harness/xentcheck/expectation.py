@@ -38,17 +38,29 @@ class Expectation:
 
 def expect(call: Call, subject: Subject, dtype: str, rules: Mapping[str, Any] | None = None) -> Expectation:
     """The expectation of a call. `rules` overrides the subject's declared choices (a known divergence's claim)."""
-    profile = _profile(subject.precision[dtype], dtype, call.layout)
+    profile = declared_profile(subject.precision[dtype], dtype, call.layout)
     make = _binary if "multi-hot" in subject.labels else _softmax
     return make(call, subject, profile, rules or {})
 
 
 def _softmax(call: Call, subject: Subject, profile: reference.Profile, rules: Mapping[str, Any]) -> Expectation:
-    problem = _problem(call, subject, rules)
+    return expect_of(call, *softmax_reference(call, subject, profile.dtype, rules), profile)
+
+
+def softmax_reference(
+    call: Call, subject: Subject, dtype: str, rules: Mapping[str, Any] | None = None
+) -> tuple[reference.Problem, reference.Reference]:
+    """The problem that a call poses to a softmax form, and its answer."""
+    problem = _problem(call, subject, rules or {})
     if subject.inputs == "probabilities":
-        answer = reference.cross_entropy_of_probabilities(problem)
-    else:
-        answer = reference.cross_entropy(problem, tier="double-word" if profile.dtype == "float64" else "float64")
+        return problem, reference.cross_entropy_of_probabilities(problem)
+    return problem, reference.cross_entropy(problem, tier="double-word" if dtype == "float64" else "float64")
+
+
+def expect_of(
+    call: Call, problem: reference.Problem, answer: reference.Reference, profile: reference.Profile
+) -> Expectation:
+    """What an honest subject of any profile may answer."""
     bound = reference.error_bound(problem, answer, profile)
     parts = _parts(call, answer, bound, profile)
     if call.vector is not None:
@@ -126,13 +138,21 @@ def _binary_problem(call: Call) -> reference.BinaryProblem:
     )
 
 
-def _profile(precision: Precision, dtype: str, layout: str) -> reference.Profile:
+def declared_profile(precision: Precision, dtype: str, layout: str) -> reference.Profile:
+    """The profile of a declared precision, for arrays of a memory layout."""
     sums: Any = precision.sums if precision.sums == "pairwise" else (precision.sums, precision.width)
     if layout == "transposed":
         sums = ("lane", 1)  # along a strided axis NumPy adds one element after another, and so may anybody
-    rows = cast(Literal["io", "wide"], precision.row_sums)
-    storage = cast(Literal["wide", "stored", "uniform"], precision.storage)
-    return reference.Profile(dtype, storage=storage, sum_model=sums, offset=precision.offset, row_sums=rows)
+    return reference.Profile(
+        dtype,
+        storage=cast(Literal["wide", "stored", "uniform"], precision.storage),
+        sum_model=sums,
+        offset=precision.offset,
+        row_sums=cast(Literal["io", "wide"], precision.row_sums),
+        elementwise=precision.elementwise,
+        accumulator=precision.accumulator,
+        output=precision.output,
+    )
 
 
 def _wide(array: Array) -> Array:

@@ -18,6 +18,7 @@ from xentcheck.clauses import Clause
 from xentcheck.divergence import Divergence, Ledger
 from xentcheck.levels import Level
 from xentcheck.strategies import Scope
+from xentcheck.survey import one_row
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck_adapters import Unavailable
 from xentcheck_reports import Record, Status
@@ -72,6 +73,7 @@ def _judge(assignment: Assignment) -> Record:
     assignment = replace(assignment, bench=replace(bench, target=replace(target, subject=subject)))
     known = assignment.ledger.concerning(clause.id, target.subject.name, target.dtype, opened.versions)
     tally = _Tally()
+    draw = _run_fixed if clause.draw is None else _draw
     try:
         for entry in known:
             if entry.clause != clause.id:
@@ -79,7 +81,7 @@ def _judge(assignment: Assignment) -> Record:
             healed = _healed(assignment, entry, tally)
             if healed:
                 return healed
-        _draw(assignment, known, tally)
+        draw(assignment, known, tally)
     except Deviation:
         pass
     except Unavailable as error:
@@ -104,20 +106,64 @@ def _judge(assignment: Assignment) -> Record:
     )
 
 
+def _examples(assignment: Assignment, known: Sequence[Divergence]) -> list[Case]:
+    """The examples of the clause's own entries, which every run checks."""
+    dtype = assignment.bench.target.dtype
+    return [entry.example_case(dtype) for entry in known if entry.clause == assignment.clause.id]
+
+
+def _scope(assignment: Assignment) -> Scope:
+    return Scope(assignment.bench.subject, assignment.bench.target.dtype, assignment.level)
+
+
 def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) -> None:
-    scope = Scope(assignment.bench.subject, assignment.bench.target.dtype, assignment.level)
+    scope = _scope(assignment)
 
     def check(case: Case) -> None:
         _check(assignment, known, tally, case)
 
-    examples = [entry.example_case(scope.dtype) for entry in known if entry.clause == assignment.clause.id]
-    for case in (*assignment.clause.always(scope), *examples):
+    for case in (*assignment.clause.always(scope), *_examples(assignment, known)):
         try:
             check(case)
         except Deviation:
             break  # kept in the tally; Hypothesis, which does not shrink explicit examples, may find a smaller one
+    assert assignment.clause.draw is not None
     test = seed(assignment.seed)(given(case=assignment.clause.draw(scope))(check))
     _settings(assignment)(test)()  # after `seed`, which would switch the database off
+
+
+def _run_fixed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) -> None:
+    """All fixed cases, also after a wrong answer: a survey is about all of its regimes. The first failure is told."""
+
+    def check(cases: Sequence[Case]) -> None:
+        for case in cases:
+            try:
+                _check(assignment, known, tally, case)
+            except Deviation as deviation:
+                if deviation.status is not Status.FAIL:
+                    return
+
+    check(assignment.clause.always(_scope(assignment)))
+    surveyed = tally.measurement
+    check(_examples(assignment, known))
+    tally.measurement = _with_survey(tally.measurement, surveyed)
+    if tally.failures:
+        first = next(iter(tally.failures))
+        tally.last_failure = _row_alone(assignment, tally, first) or first
+
+
+def _row_alone(assignment: Assignment, tally: _Tally, case: Case) -> Case | None:
+    """The row with the worst error as a case of its own, if it fails alone as well: what a person can read."""
+    worst = tally.failures[case].measurement.worst
+    alone = one_row(case, assignment.bench.call(case), worst.row) if worst and worst.row is not None else None
+    if alone:
+        try:
+            assignment.clause.check(alone, assignment.bench)
+        except Deviation as deviation:
+            if deviation.status is Status.FAIL:
+                tally.failures[alone] = deviation
+                return alone
+    return None
 
 
 def _check(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, case: Case) -> None:
@@ -132,10 +178,12 @@ def _check(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, c
         entry = _predicted(assignment, known, case, deviation)
         if entry:
             tally.diverged.append(entry)
+            tally.measurement += deviation.measurement.without_verdict()
             if deviation.status is Status.CRASH:
                 tally.crashed.append(entry)
             return
         tally.failures[case] = deviation
+        tally.measurement += deviation.measurement.without_verdict()
         tally.last_failure = case
         tally.shrinking_since = tally.shrinking_since or time.monotonic()
         raise
@@ -193,10 +241,17 @@ def _failed(assignment: Assignment, tally: _Tally, case: Case) -> Record:
         assignment.clause,
         assignment.bench.target,
         deviation.status,
-        measurement=deviation.measurement if deviation.measurement.worst else tally.measurement,
+        measurement=_with_survey(
+            deviation.measurement if deviation.measurement.worst else tally.measurement, tally.measurement
+        ),
         examples=tally.examples,
         failure=evidence.failure(assignment.clause, assignment.bench, case, deviation),
     )
+
+
+def _with_survey(measurement: Measurement, survey: Measurement) -> Measurement:
+    """A measurement with the errors of a survey's rows instead of its own."""
+    return replace(measurement, errors=survey.errors, grades=survey.grades, longest_sum=survey.longest_sum)
 
 
 def _settings(assignment: Assignment) -> settings:

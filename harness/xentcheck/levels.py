@@ -10,6 +10,8 @@ _SMALL_CLASSES = tuple(range(2, 13))
 _EDGE_CLASSES = (1, 16, 17, 31, 33, 64, 65, 100, 127, 128, 129, 255, 257, 513, 1000, 1023, 1024, 1025)
 _LONG_CLASSES = (2049, 4095, 4096, 4097)
 _VOCABULARY_CLASSES = (32000, 50257)
+_LARGEST_CLASSES = (128256, 262144)
+_SURVEY_CLASSES = (1, 2, 100, 1023, 1024, 1025, *_LONG_CLASSES[1:], *_VOCABULARY_CLASSES)
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Level:
     classes, rows       further sizes, beside small ones; cells: the largest N·C
     shrink_seconds      how long a failure is shrunk
     slow_trace_dtypes   the dtypes in which a subject whose compilations take seconds is judged
+    survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
+    survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C
     slow_trace_options  whether it is judged with reductions and other arguments
     """
 
@@ -35,6 +39,9 @@ class Level:
     rows: tuple[int, ...]
     cells: int
     shrink_seconds: float
+    survey: tuple[tuple[int, int], ...]
+    survey_classes: tuple[int, ...] = ()
+    compiled_survey_classes: tuple[int, ...] = ()
     slow_trace_dtypes: tuple[str, ...] = FLOAT_DTYPES
     slow_trace_options: bool = True
 
@@ -47,6 +54,10 @@ class Level:
     def shapes(self, subject: Subject) -> tuple[tuple[int, int], ...]:
         """The shapes drawn for a subject that compiles anew for each."""
         return self.menu[: self.op_by_op_shapes] if subject.mode == "eager" else self.menu
+
+    def sizes(self, subject: Subject) -> tuple[int, ...]:
+        """The further numbers of classes surveyed for a subject."""
+        return self.compiled_survey_classes if subject.retraces else self.survey_classes
 
     def postpones(self, subject: Subject, dtype: str, with_options: bool) -> str | None:
         """Why a subject is not judged at this level, or None if it is."""
@@ -71,6 +82,7 @@ LEVELS = {
             rows=(1, 2, 3, 4, 5, 8, 33, 257),
             cells=1 << 14,
             shrink_seconds=10,
+            survey=((256, 10),),
             slow_trace_dtypes=("float32",),
             slow_trace_options=False,
         ),
@@ -85,6 +97,9 @@ LEVELS = {
             rows=(1, 2, 3, 4, 5, 8, 16, 17, 33, 64, 257, 1025),
             cells=1 << 17,
             shrink_seconds=60,
+            survey=((256, 10), (64, 1000)),
+            survey_classes=_SURVEY_CLASSES,
+            compiled_survey_classes=(50257,),
         ),
         Level(
             name="nightly",
@@ -93,10 +108,14 @@ LEVELS = {
             compiled_examples=120,
             menu=((4, 7), (1, 2), (33, 10), (3, 130), (5, 1025), (2, 4097), (257, 100), (2, 50257)),
             op_by_op_shapes=8,
-            classes=_SMALL_CLASSES + _EDGE_CLASSES + _LONG_CLASSES + _VOCABULARY_CLASSES,
+            classes=_SMALL_CLASSES + _EDGE_CLASSES + _LONG_CLASSES + _VOCABULARY_CLASSES + _LARGEST_CLASSES,
             rows=(1, 2, 3, 4, 5, 8, 16, 17, 33, 64, 257, 1025, 4097),
             cells=1 << 19,
             shrink_seconds=300,
+            # Rows by the ten thousand: a bound that an honest subject exceeds once in a million rows shows.
+            survey=((256, 10), (64, 1000), (4096, 10), (8192, 2)),
+            survey_classes=_SURVEY_CLASSES + _LARGEST_CLASSES,
+            compiled_survey_classes=(50257, 262144),
         ),
     )
 }

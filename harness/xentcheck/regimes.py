@@ -39,6 +39,8 @@ class Frame:
 _UNDERFLOW = {"float16": (8, 20), "bfloat16": (80, 110), "float32": (80, 110), "float64": (690, 760)}
 # log2 of the largest offset: beyond it, neighbouring logits of the dtype are whole units apart.
 _OFFSET = {"float16": 9.0, "bfloat16": 9.0, "float32": 16.0, "float64": 40.0}
+# Largest gap of a horizon row: past it even a loss that float32 (float64) forms before it rounds has become 0.
+_HORIZON = {"float16": 32.0, "bfloat16": 32.0, "float32": 32.0, "float64": 64.0}
 # log2 of the smallest scale that float16 resolves; the others go on to 1e-30
 _TINY = {"float16": -20.0, "bfloat16": -100.0, "float32": -100.0, "float64": -100.0}
 
@@ -112,6 +114,39 @@ def _masked(f: Frame) -> Array:
     return np.where(masked, -np.inf, f.bits.bell(f.shape) * 3.0)
 
 
+# How far below a row's landmarks its other classes are: 2**18 of them add less than 2**-53 of one landmark.
+_LANDMARK_DEPTH = 64.0
+
+
+def _landmark(f: Frame) -> Array:
+    """Two or four classes share the maximum, one of them the label, and nothing else counts: the loss is log 2 or
+    log 4, and one landmark lost or counted twice changes it by a sixth or more, however many classes there are."""
+    count = np.minimum(2 << f.bits.integers((f.rows,), 0, 2), 1 << (f.classes.bit_length() - 1))
+    places = landmark_columns(f.classes)
+    start = f.bits.integers((f.rows,), 0, len(places))
+    anywhere = f.bits.integers((f.rows,), 0, f.classes)
+    walk = (places[(start + step) % len(places)] for step in range(4))
+    chosen, found = np.zeros(f.shape, bool), np.zeros(f.rows, np.int64)
+    for columns in (f.labels, f.focus, anywhere, *walk):
+        new = ~chosen[f.at(columns)] & (found < count)
+        chosen[f.at(columns)] |= new
+        found += new
+    return np.where(chosen, 0.0, -_LANDMARK_DEPTH) + f.bits.integers((f.rows, 1), -4, 5)
+
+
+def landmark_columns(classes: int) -> Array:
+    """Where kernels go wrong: the first class, the last, and both sides of every power of two; each once."""
+    powers = [1 << exponent for exponent in range(classes.bit_length())]
+    return np.array(sorted({0, classes - 1, *(c for p in powers for c in (p - 1, p) if c < classes)}))
+
+
+def _horizon(f: Frame) -> Array:
+    """The label ahead of all other classes by a gap that grows from row to row."""
+    x = np.zeros(f.shape)
+    x[f.at(f.labels)] = np.arange(f.rows) * (_HORIZON[f.dtype] / f.rows)
+    return x
+
+
 def _probabilities(f: Frame) -> Array:
     """Positive rows that sum to one, in quanta of 1/256 so that every dtype holds them exactly; C at most 256."""
     quanta = np.ones(f.shape)
@@ -138,11 +173,14 @@ _DRAW: dict[str, Callable[[Frame], Array]] = {
     "underflow": _underflow,
     "tiny": _tiny,
     "masked": _masked,
+    "landmark": _landmark,
+    "horizon": _horizon,
     "probabilities": _probabilities,
     "unit-interval": _unit_interval,
 }
 PROBABILITY_REGIMES = ("probabilities", "unit-interval")
-REGIMES = tuple(name for name in _DRAW if name not in PROBABILITY_REGIMES)
+HORIZON = "horizon"
+REGIMES = tuple(name for name in _DRAW if name not in (*PROBABILITY_REGIMES, HORIZON))
 FINITE_REGIMES = tuple(name for name in REGIMES if name != "masked")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import ml_dtypes
 import numpy as np
@@ -23,17 +25,25 @@ from xentcheck_adapters import (
 )
 from xentcheck_reports import Status, Worst
 
+if TYPE_CHECKING:
+    from xentcheck.row_errors import RowErrors
+
 
 @dataclass(frozen=True)
 class Measurement:
     """What a check saw: the comparison nearest to its bound, how many values were compared, how many of those
-    compared with a twin were bitwise equal, and a remark for the report."""
+    compared with a twin were bitwise equal, and a remark for the report. A survey adds the errors of every row, and the
+    largest error relative to the bound of each grade."""
 
     worst: Worst | None = None
     values: int = 0
     bitwise_equal: int = 0
     bitwise_of: int = 0
     remark: str | None = None
+    errors: tuple[RowErrors, ...] = ()
+    grades: Mapping[str, float] = field(default_factory=dict)
+    longest_sum: int = 0
+    """Most classes of a row that was graded"""
 
     def __add__(self, other: Measurement) -> Measurement:
         both = [worst for worst in (self.worst, other.worst) if worst]
@@ -43,7 +53,16 @@ class Measurement:
             bitwise_equal=self.bitwise_equal + other.bitwise_equal,
             bitwise_of=self.bitwise_of + other.bitwise_of,
             remark=other.remark or self.remark,
+            errors=self.errors + other.errors,
+            grades={
+                name: max(m.grades.get(name, 0.0) for m in (self, other)) for name in {**self.grades, **other.grades}
+            },
+            longest_sum=max(self.longest_sum, other.longest_sum),
         )
+
+    def without_verdict(self) -> Measurement:
+        """What a survey keeps of a case that deviates: its errors, which are facts whatever is made of them."""
+        return Measurement(errors=self.errors, grades=self.grades, longest_sum=self.longest_sum)
 
 
 class Deviation(Exception):

@@ -9,8 +9,8 @@ import json
 from xentcheck.build import UPSTREAMS, VECTORS, build_call
 from xentcheck.cases import EDITS, Case, Edit
 from xentcheck.malformed import SOFT, WRONG_DTYPES, WRONG_SHAPES
-from xentcheck.regimes import PROBABILITY_REGIMES, REGIMES
-from xentcheck.soft_labels import DISTRIBUTIONS, NOT_DISTRIBUTIONS
+from xentcheck.regimes import HORIZON, PROBABILITY_REGIMES, REGIMES
+from xentcheck.soft_labels import DISTRIBUTIONS, NOT_DISTRIBUTIONS, SURVEYED
 from xentcheck_adapters import FLOAT_DTYPES
 
 PLAIN = Case(rows=5, classes=37, seed=2**32 - 5)
@@ -18,14 +18,14 @@ PLAIN = Case(rows=5, classes=37, seed=2**32 - 5)
 
 def fixed_cases() -> dict[str, list[Case]]:
     """Cases by what they vary."""
-    regimes = (*REGIMES, *PROBABILITY_REGIMES)
-    kinds = (*DISTRIBUTIONS, *NOT_DISTRIBUTIONS)
+    regimes = (*REGIMES, HORIZON, *PROBABILITY_REGIMES)
+    kinds = dict.fromkeys((*DISTRIBUTIONS, *NOT_DISTRIBUTIONS, *SURVEYED))
     return {
         **{f"regime {name}": [_case(regime=name, dtype=dtype) for dtype in FLOAT_DTYPES] for name in regimes},
         **{f"labels {kind}": [_case(labels=kind, dtype=dtype) for dtype in FLOAT_DTYPES] for kind in kinds},
         **{f"upstream {kind}": [_case(upstream=kind), _case(upstream=kind, reduction="mean")] for kind in UPSTREAMS},
         **{f"vector {kind}": [_case(vector=kind)] for kind in VECTORS},
-        **{f"focus {focus}": [_case(focus=focus)] for focus in ("anywhere", "first", "last", "edge")},
+        **{f"focus {focus}": [_case(focus=focus)] for focus in ("anywhere", "first", "last", "edge", "sweep")},
         **{f"edit {value}": [_case(edits=(Edit(1, 40, value),))] for value in EDITS},
         **{f"malformed {kind}": [_case(malformed=kind)] for kind in (*SOFT, *WRONG_DTYPES, *WRONG_SHAPES)},
         "weights": [_case(weighted=True, seed=seed) for seed in range(4)],

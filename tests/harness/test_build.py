@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from xentcheck.build import UPSTREAMS, VECTORS, build_call
 from xentcheck.cases import Case, Edit, Explicit
 from xentcheck.malformed import SOFT, WRONG_DTYPES, WRONG_SHAPES
-from xentcheck.regimes import FINITE_REGIMES, PROBABILITY_REGIMES, REGIMES
-from xentcheck.soft_labels import DISTRIBUTIONS, NOT_DISTRIBUTIONS
+from xentcheck.regimes import FINITE_REGIMES, PROBABILITY_REGIMES, REGIMES, landmark_columns
+from xentcheck.soft_labels import DISTRIBUTIONS, NOT_DISTRIBUTIONS, SURVEYED
 from xentcheck_adapters import FLOAT_DTYPES, dtype_named
 
 HERE = Path(__file__).parent
@@ -93,11 +93,58 @@ def test_near_ties_are_a_few_ulps_apart(shape: Shape, dtype: str, seed: int) -> 
     assert (spread <= 6 * np.ldexp(1.0, largest)).all()
 
 
-@pytest.mark.parametrize("regime", ["integers", *PROBABILITY_REGIMES])
+@pytest.mark.parametrize("regime", ["integers", "landmark", *PROBABILITY_REGIMES])
 @given(seed=seeds)
 def test_structural_regimes_are_the_same_numbers_in_every_dtype(regime: str, seed: int) -> None:
     logits = [wide(build_call(Case(d, 4, 60, regime, seed)).logits) for d in FLOAT_DTYPES]
     assert all((other == logits[0]).all() for other in logits)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4, 10, 1000, 1023, 1024, 1025, 50257, 262144])
+def test_a_landmark_row_loses_a_tenth_or_more_without_its_last_class(classes: int) -> None:
+    call = build_call(Case(rows=16, classes=classes, regime="landmark", focus="last", seed=classes))
+    logits, rows = wide(call.logits), np.arange(16)
+    kept = call.labels < classes - 1
+
+    def loss_and_label_share(count: int) -> tuple[Any, Any]:
+        relative = logits[:, :count] - logits[rows, call.labels, None]
+        total = np.exp(relative).sum(axis=1)
+        return np.log(total), 1 / total
+
+    true, without = loss_and_label_share(classes), loss_and_label_share(classes - 1)
+    assert kept.any()
+    for whole, part in zip(true, without, strict=True):
+        assert (np.abs(part - whole)[kept] > 0.1 * whole[kept]).all()
+
+
+@given(classes=st.integers(1, 5000), seed=seeds)
+def test_a_landmark_row_has_its_label_among_one_two_or_four_maxima(classes: int, seed: int) -> None:
+    call = build_call(Case(rows=5, classes=classes, regime="landmark", seed=seed))
+    maxima = wide(call.logits) == wide(call.logits).max(axis=1, keepdims=True)
+    assert set(maxima.sum(axis=1).tolist()) <= ({1} if classes == 1 else {2} if classes < 4 else {2, 4})
+    assert maxima[np.arange(5), call.labels].all()
+
+
+@pytest.mark.parametrize("classes", [1, 2, 10, 1000, 4097])
+def test_a_sweep_puts_every_landmark_in_its_turn_and_the_next_seed_goes_on(classes: int) -> None:
+    places = landmark_columns(classes)
+    rows = 5
+
+    def outstanding(seed: int) -> Any:
+        case = Case(rows=rows, classes=classes, regime="wrong", focus="sweep", seed=seed)
+        return wide(build_call(case).logits).argmax(axis=1)
+
+    seen = np.concatenate([outstanding(seed) for seed in range(-(-len(places) // rows))])
+    assert set(places.tolist()) <= {0} | set(seen.tolist())
+    assert {0, classes - 1} <= set(places.tolist())
+
+
+@given(shape=shapes, dtype=dtypes, seed=seeds)
+def test_a_horizon_row_has_its_label_farther_ahead_than_the_row_before(shape: Shape, dtype: str, seed: int) -> None:
+    call = build_call(Case(dtype=dtype, **shape, seed=seed, regime="horizon"))
+    ahead = wide(call.logits)[np.arange(shape["rows"]), call.labels]
+    assert (np.diff(ahead) > 0).all()
+    assert (wide(call.logits) > 0).sum() == shape["rows"] - 1
 
 
 @given(shape=shapes, dtype=dtypes, seed=seeds)
@@ -107,7 +154,7 @@ def test_rows_of_probabilities_sum_to_exactly_one(shape: Shape, dtype: str, seed
     assert (rows.sum(axis=1) == 1).all()
 
 
-@given(shape=shapes, dtype=dtypes, seed=seeds, kind=st.sampled_from(DISTRIBUTIONS))
+@given(shape=shapes, dtype=dtypes, seed=seeds, kind=st.sampled_from(DISTRIBUTIONS + SURVEYED))
 def test_label_rows_that_are_distributions_sum_to_exactly_one(shape: Shape, dtype: str, seed: int, kind: str) -> None:
     labels = wide(build_call(Case(dtype, **shape, seed=seed, labels=kind)).labels)
     assert (labels >= 0).all()
@@ -120,7 +167,7 @@ def test_label_rows_of_other_sums_have_the_sum_of_their_name(shape: Shape, dtype
         assert (wide(build_call(Case(dtype, **shape, seed=seed, labels=kind)).labels).sum(axis=1) == total).all()
 
 
-@given(seed=seeds, kind=st.sampled_from(DISTRIBUTIONS + NOT_DISTRIBUTIONS))
+@given(seed=seeds, kind=st.sampled_from(DISTRIBUTIONS + NOT_DISTRIBUTIONS + SURVEYED))
 def test_label_rows_are_the_same_numbers_in_every_dtype(seed: int, kind: str) -> None:
     labels = [wide(build_call(Case(d, 3, 12, seed=seed, labels=kind)).labels) for d in FLOAT_DTYPES]
     assert all((other == labels[0]).all() for other in labels)

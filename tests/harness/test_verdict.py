@@ -10,9 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xentcheck.expectation import Expectation, Expected
+from xentcheck.build import build_call
+from xentcheck.cases import Case
+from xentcheck.expectation import Expectation, Expected, expect
 from xentcheck.verdict import Deviation, Measurement, conform, error_ratio, first_overflow, returned
-from xentcheck_adapters import BFLOAT16, Crashed, OutOfMemory, Refused, Returned, TimedOut, dtype_named
+from xentcheck_adapters import (
+    BFLOAT16,
+    Crashed,
+    OutOfMemory,
+    Precision,
+    Refused,
+    Returned,
+    TimedOut,
+    built_in_subjects,
+    dtype_named,
+)
 from xentcheck_reports import Status, Worst
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
@@ -166,3 +178,12 @@ def test_measurements_add_up_and_keep_the_worst(sizes: list[float]) -> None:
         total += Measurement(worst(size), values=2, bitwise_equal=1, bitwise_of=2)
     assert total.worst == worst(max(sizes))
     assert (total.values, total.bitwise_equal, total.bitwise_of) == (2 * len(sizes), len(sizes), 2 * len(sizes))
+
+
+@pytest.mark.parametrize("part", ["elementwise", "accumulator", "output"])
+def test_a_part_declared_narrower_than_the_dtype_is_allowed_its_errors(part: str) -> None:
+    subject = built_in_subjects()["numpy"]
+    call = build_call(Case("float64", 4, 100, "normal", seed=1))
+    declared = [replace(subject, precision={"float64": Precision(**{part: dtype})}) for dtype in (None, "float32")]
+    plain, narrow = (expect(call, subject, "float64").parts["loss"].bound for subject in declared)
+    assert (narrow > 1000 * plain).all()

@@ -1,12 +1,36 @@
 """The contract: every clause, in the order in which reports show them."""
 
-from xentcheck.clauses import autodiff, equivalence, exclusive, ignore, labels, number, probability, repeat, soft, value
+from xentcheck.clauses import (
+    accuracy,
+    autodiff,
+    equivalence,
+    exclusive,
+    ignore,
+    labels,
+    number,
+    probability,
+    repeat,
+    soft,
+    value,
+)
 from xentcheck.clauses.clause import Clause
 
 CLAUSES: dict[str, Clause] = {
     clause.id: clause
     # LAB last: what kills a process costs the clauses after it their compiled functions
-    for module in (value, equivalence, ignore, soft, autodiff, exclusive, probability, number, repeat, labels)
+    for module in (
+        value,
+        equivalence,
+        accuracy,
+        ignore,
+        soft,
+        autodiff,
+        exclusive,
+        probability,
+        number,
+        repeat,
+        labels,
+    )
     for clause in module.CLAUSES
 }
 

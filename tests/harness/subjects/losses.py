@@ -43,6 +43,11 @@ def doubled_gradient(logits: Array, labels: Array, **options: Any) -> Answer:
     return loss, gradient * 2
 
 
+def blind_below_a_thousandth(logits: Array, labels: Array, **options: Any) -> Answer:
+    loss, gradient = cross_entropy(logits, labels, **options)
+    return np.where(loss < 0.001, 0, loss).astype(loss.dtype), gradient
+
+
 def wrong_gradient_at_77_classes(logits: Array, labels: Array, **options: Any) -> Answer:
     """77 is a number of classes that no run draws."""
     return (doubled_gradient if logits.shape[1] == 77 else cross_entropy)(logits, labels, **options)
@@ -93,6 +98,36 @@ def zeroes_its_input(logits: Array, labels: Array, **options: Any) -> Answer:
     if logits.flags.writeable:
         logits[...] = 0
     return answer
+
+
+def log_sum_exp_minus_logit(logits: Array, labels: Array, **options: Any) -> Answer:
+    """Honest, but a loss that loses digits where the logits are large."""
+    loss, gradient = cross_entropy(logits, labels, **options)
+    if labels.ndim == 2 or loss.ndim == 0:
+        return loss, gradient
+    top = logits.max(axis=1)
+    total = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    return total - logits[np.arange(len(labels)), labels], gradient
+
+
+def one_column_astray(logits: Array, labels: Array, **options: Any) -> Answer:
+    """The last column's softmax errs by 50 roundings of float32: fewer than a sum of a thousand terms may."""
+    loss, gradient = cross_entropy(logits, labels, **options)
+    gradient[:, -1] *= np.where(gradient[:, -1] > 0, 1 + 50 * 2.0**-24, 1)
+    return loss, gradient
+
+
+def slightly_high(logits: Array, labels: Array, **options: Any) -> Answer:
+    """Every loss errs by an ulp of float32, all to the same side."""
+    loss, gradient = cross_entropy(logits, labels, **options)
+    return loss + (loss * 2.0**-23).astype(loss.dtype), gradient
+
+
+def wrong_where_confident(logits: Array, labels: Array, **options: Any) -> Answer:
+    """Twice the loss of a row whose maximum is far ahead."""
+    loss, gradient = cross_entropy(logits, labels, **options)
+    ahead = logits.max(axis=1) - logits.mean(axis=1) > 30
+    return np.where(ahead, 2 * loss, loss).astype(loss.dtype), gradient
 
 
 def refuses(logits: Array, labels: Array, **options: Any) -> Answer:
