@@ -3,8 +3,8 @@ sign. A bound must cover the worst rounding; honest roundings are mostly far bel
 
 The root mean square and the absolute mean of error / bound have no useful a-priori value, because a worst case says
 nothing about an average. So they are compared with what honest implementations reached, which is data:
-`thresholds.json`, one cell per kind of bound, dtype and regime. A verdict uses the largest value of a dtype's cells: in
-a single one the next honest implementation may well be the worst so far.
+`thresholds.json`, one cell per kind of bound, dtype and regime. What chance makes of a few rows is no evidence: only
+what a statistic exceeds by more than twice its own standard error counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from math import inf, isfinite, isnan
+from math import inf, isfinite
 from typing import Annotated, Literal
 
 import numpy as np
@@ -29,17 +29,21 @@ Knowledge = Literal["declared", "unknown"]
 
 # How far above the largest statistic of the calibrating batches the limit lies. Those batches and a new honest one are
 # exchangeable, so without a margin a new one would be accused once in as many batches as were learned from. The
-# statistics are averages over a batch, so their distribution ends soon after that maximum: a quarter more was exceeded
-# by none of the held-out batches of the detection study, where limits of single regimes were exceeded by 1 in 150.
+# statistics are averages over a batch, so their distribution ends soon after that maximum: a quarter more, and two
+# standard errors, were exceeded by none of the held-out batches of the detection study.
 MARGIN = 1.25
+STANDARD_ERRORS = 2.0
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """Error / bound over one batch: root mean square, and absolute value of the signed mean."""
+    """Error / bound over one batch: root mean square, and absolute value of the signed mean; with the standard error of
+    each, rows being independent. The elements of a row are not: they share the error of its sum."""
 
     rms: float
     bias: float
+    rms_error: float = 0.0
+    bias_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,23 @@ def _aggregate(got: Array, expected: Expected) -> Aggregate | None:
         counted = np.isfinite(expected.value) & (expected.bound > 0) & ~expected.may_be_infinite
         if not counted.any():
             return None
-        low = np.broadcast_to(expected.low, expected.value.shape)[counted]
-        error = (got.astype(np.float64)[counted] - expected.value[counted]) - low
-        ratio = error / expected.bound[counted]
+        error = (got.astype(np.float64) - expected.value) - expected.low
+        ratio = np.where(counted, error / expected.bound, 0.0)
         if not np.isfinite(ratio).all():
             return Aggregate(inf, inf)
-        return Aggregate(float(np.sqrt(np.square(ratio).mean())), float(abs(ratio.mean())))
+        rows = max(len(np.atleast_1d(ratio)), 1)
+        counts = counted.reshape(rows, -1).sum(axis=1)
+        ratio, counts = ratio.reshape(rows, -1)[counts > 0], counts[counts > 0]
+        mean, mean_error = _mean(ratio.sum(axis=1) / counts)
+        square, square_error = _mean(np.square(ratio).sum(axis=1) / counts)
+        rms = float(np.sqrt(square))
+        return Aggregate(rms, abs(mean), rms - float(np.sqrt(max(0.0, square - square_error))), mean_error)
+
+
+def _mean(rows: Array) -> tuple[float, float]:
+    """Mean over the rows and its standard error; of one row the error is all there is."""
+    mean = float(rows.mean())
+    return mean, abs(mean) if len(rows) == 1 else float(rows.std(ddof=1)) / float(np.sqrt(len(rows)))
 
 
 _Statistic = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -87,17 +102,22 @@ class Limits(BaseModel):
     grad_logits: tuple[_Statistic, _Statistic] | None = None
 
     def exceeds(self, statistics: BatchStatistics) -> str | None:
-        """The statistic farthest above `MARGIN` times its honest maximum, in words; None if all are below."""
+        """The statistic that is farthest above `MARGIN` times its honest maximum even if it is `STANDARD_ERRORS` of its
+        own too large, in words; None if there is none."""
         worst, said = MARGIN, None
         for what in ("loss", "grad_logits"):
             seen, limit = getattr(statistics, what), getattr(self, what)
             if seen is None or limit is None:
                 continue
-            for name, value, honest in (("rms", seen.rms, limit[0]), ("bias", seen.bias, limit[1])):
-                excess = inf if honest == 0 < value else value / honest if honest else 0.0
-                if excess > worst or isnan(excess):
+            pairs = (("rms", seen.rms, seen.rms_error, limit[0]), ("bias", seen.bias, seen.bias_error, limit[1]))
+            for name, value, error, honest in pairs:
+                sure = max(0.0, value - STANDARD_ERRORS * error)
+                excess = sure / honest if honest else inf if sure else 0.0
+                if excess > worst:
                     worst = excess
-                    said = f"{name} of {what} error / bound {value:.3g}, honest batches reach {honest:.3g}"
+                    said = (
+                        f"{name} of {what} error / bound {value:.3g} ± {error:.1g}, honest batches reach {honest:.3g}"
+                    )
         return said
 
 
@@ -110,12 +130,17 @@ class Thresholds(BaseModel):
     unknown: dict[str, dict[str, Limits]] = {}
 
     def limits(self, knowledge: Knowledge, dtype: str, regime: str) -> Limits | None:
-        """What a batch of a regime is held to, the largest limits of any regime; None where it was not calibrated."""
+        """What a batch of a regime is held to; None where the regime was not calibrated.
+
+        A described subject is one of those that the limits were learned from. A stranger is not, and may be the worst
+        so far in one regime or another: it is held to the largest limits of all regimes.
+        """
         cells: dict[str, Limits] = getattr(self, knowledge).get(dtype, {})
-        if regime not in cells:
-            return None
+        if knowledge == "declared" or regime not in cells:
+            return cells.get(regime)
         return Limits(
-            loss=_widest(c.loss for c in cells.values()), grad_logits=_widest(c.grad_logits for c in cells.values())
+            loss=_widest(cell.loss for cell in cells.values()),
+            grad_logits=_widest(cell.grad_logits for cell in cells.values()),
         )
 
     def exceeds(self, knowledge: Knowledge, dtype: str, regime: str, statistics: BatchStatistics) -> str | None:

@@ -52,7 +52,7 @@ def test_an_answer_without_error_has_no_statistics_but_zero() -> None:
 
 def test_errors_are_in_units_of_their_bounds() -> None:
     half = statistics(np.full(ROWS, 0.25), against=expectation(expected(np.zeros(ROWS), 0.5))).loss
-    assert half == Aggregate(0.5, 0.5)
+    assert half == Aggregate(0.5, 0.5, 0.0, 0.0)
 
 
 def test_a_constant_shift_inside_every_bound_shows_as_bias() -> None:
@@ -116,10 +116,35 @@ def test_a_cell_that_was_not_calibrated_gives_no_verdict() -> None:
     assert known.exceeds("declared", "float32", "wide", large) is None
 
 
-def test_a_batch_is_held_to_the_largest_limit_of_any_regime_of_its_dtype() -> None:
+def test_a_few_rows_have_to_exceed_the_limit_by_more_than_chance_does() -> None:
+    known = Limits(loss=(1.0, 0.1))
+    errors = np.array([0.9, -0.3, 0.5])
+    few, many = (statistics(np.tile(errors, n), against=expectation(expected(np.zeros(3 * n)))) for n in (1, 50))
+    assert few.loss
+    assert many.loss
+    assert few.loss.bias == pytest.approx(many.loss.bias)
+    assert known.exceeds(few) is None
+    assert known.exceeds(many)
+
+
+def test_one_row_proves_nothing_about_an_average() -> None:
+    assert Limits(loss=(0.1, 0.1)).exceeds(statistics(np.ones(1), against=expectation(expected(np.zeros(1))))) is None
+
+
+def test_the_elements_of_a_row_are_no_independent_witnesses() -> None:
+    shared = np.repeat(NOISE[:, :1], CLASSES, axis=1)
+    alone, repeated = statistics(NOISE[:, 0], shared).loss, statistics(NOISE[:, 0], shared).grad_logits
+    assert alone
+    assert repeated
+    assert repeated.bias_error == pytest.approx(alone.bias_error)
+
+
+def test_a_stranger_is_held_to_the_largest_limits_of_any_regime_of_its_dtype() -> None:
     cells = {"normal": Limits(loss=(0.1, 0.3)), "wide": Limits(loss=(0.2, 0.1), grad_logits=(0.5, 0.5))}
-    known = Thresholds(unknown={"float32": cells, "bfloat16": {"normal": Limits(loss=(0.9, 0.9))}})
+    other = {"normal": Limits(loss=(0.9, 0.9))}
+    known = Thresholds(declared={"float32": cells}, unknown={"float32": cells, "bfloat16": other})
     assert known.limits("unknown", "float32", "normal") == Limits(loss=(0.2, 0.3), grad_logits=(0.5, 0.5))
+    assert known.limits("declared", "float32", "normal") == cells["normal"]
 
 
 @pytest.mark.parametrize("cell", [{"loss": [0.1]}, {"loss": [-0.1, 0.1]}, {"loss": [float("nan"), 0.1]}, {"los": None}])
