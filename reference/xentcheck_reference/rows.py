@@ -18,24 +18,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .problem import FloatArray
-from .sums import sums_of_rows
+from .sums import dots_of_rows, sums_of_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .targets import Target
 
-# Elements per block: few enough for a block's float64 temporaries to stay in the caches, enough to outweigh the calls.
-BLOCK_ELEMENTS = 1 << 16
+# Elements and rows per block: few enough for its temporaries to stay in the caches, enough to outweigh the calls.
+_BLOCK_ELEMENTS, _FEWEST_ROWS = 1 << 17, 4
 
 Differences = Callable[[FloatArray, FloatArray, FloatArray, FloatArray], None]
 """(values (n, C), their row maxima (n,), d (n, C), e (n, C)): writes x - max to d and exp(d) to e."""
 
 
+def rows_per_block(classes: int) -> int:
+    """How many rows of C classes are worked on at a time."""
+    return max(_FEWEST_ROWS, _BLOCK_ELEMENTS // classes)
+
+
 def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices that together cover the rows of an (N, C) array, about BLOCK_ELEMENTS elements each."""
+    """Slices that together cover the rows of an (N, C) array, `rows_per_block` each."""
     rows, classes = shape
-    step = max(1, BLOCK_ELEMENTS // classes)
+    step = rows_per_block(classes)
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
@@ -129,7 +134,7 @@ def evaluate(
     grad, columns = np.empty(values.shape), np.empty((6, len(values)))
     mass = target.mass
     # One buffer for all blocks: the system would take a fresh one back, and giving it again costs more than filling it.
-    differences_of_block = np.empty((min(len(values), max(1, BLOCK_ELEMENTS // values.shape[1])), values.shape[1]))
+    differences_of_block = np.empty((min(len(values), rows_per_block(values.shape[1])), values.shape[1]))
     with np.errstate(all="ignore"):
         for rows in row_blocks(values.shape):
             d = differences_of_block[: len(values[rows])]
@@ -161,7 +166,7 @@ class _Block:
         self.maximum = np.where(np.isfinite(maximum), maximum, np.nan)
         self.d, self.e = d, e
         differences(values, self.maximum, d, e)
-        weighted = np.einsum("ij,ij->i", e, self.d)
+        weighted = dots_of_rows(e, d)
         if np.isnan(weighted).any():  # exp(-inf) * -inf
             weighted = sums_of_rows(np.where(e == 0.0, 0.0, e * self.d))
         e[self.index, self.top] = 0.0

@@ -123,11 +123,11 @@ def target_of(problem: Problem) -> Target:
         if smoothing:
             q = q * (1.0 - smoothing) + smoothing / classes
         return SoftTarget(q if weight is None else q * weight, problem.zero_times_inf)
-    kept = problem.kept
-    labels = np.where(kept, problem.labels, 0).astype(np.intp)
-    peak = np.ones(len(labels)) if weight is None else weight[labels]
+    kept = None if problem.ignore_index is None else problem.kept
+    labels = (problem.labels if kept is None else np.where(kept, problem.labels, 0)).astype(np.intp, copy=False)
+    peak = np.full(len(labels), 1.0 - smoothing) if weight is None else weight[labels] * (1.0 - smoothing)
     prior = (smoothing / classes) * (np.ones(classes) if weight is None else weight) if smoothing else None
-    return IndexTarget(labels, np.where(kept, peak * (1.0 - smoothing), 0.0), prior)
+    return IndexTarget(labels, peak if kept is None else np.where(kept, peak, 0.0), prior)
 
 
 def magnitude_of(problem: Problem, target: Target) -> Target:

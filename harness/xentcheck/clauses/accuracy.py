@@ -12,10 +12,11 @@ from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.expectation import Expectation, Expected, declared_profile, softmax_reference
 from xentcheck.grades import FAILED, grade_ratios, measured_grade, recorded_grade
+from xentcheck.rounding import misrounded
 from xentcheck.row_errors import row_errors
 from xentcheck.survey import aggregate_cases, common_mode_cases, grade_cases, survey_cases
 from xentcheck.verdict import Deviation, Measurement, conform
-from xentcheck_adapters import Subject
+from xentcheck_adapters import Returned, Subject
 from xentcheck_reference import common_mode
 
 _ULP = "https://hal.science/inria-00070503"  # Muller, On the definition of ulp(x)
@@ -29,10 +30,28 @@ def _within_bounds(case: Case, bench: Bench) -> Measurement:
     answer, expectation = bench.answer(call), bench.expect(call)
     errors = row_errors(case, answer, expectation)
     try:
-        return replace(conform(answer, expectation, case.token), errors=errors)
+        measurement = conform(answer, expectation, case.token)
+        if bench.subject.precision[bench.target.dtype].output is None:
+            _rounds_its_result(answer, expectation)
+        return replace(measurement, errors=errors)
     except Deviation as deviation:
         deviation.measurement = replace(deviation.measurement, errors=errors)
         raise
+
+
+def _rounds_its_result(answer: Returned, expectation: Expectation) -> None:
+    """Raises Deviation at the first value that the last rounding cannot have made of an honest one (16 bits only)."""
+    for what, expected in expectation.parts.items():
+        got = getattr(answer, what)
+        places = np.argwhere(misrounded(got, expected, expectation.dtype))
+        if len(places):
+            place = tuple(int(i) for i in places[0])
+            true = float(expected.value[place])
+            raise Deviation(
+                what,
+                expected=f"{what}{list(place)} = {true:.9g}, or what earlier roundings make of it, rounded once more",
+                got=f"{float(got[place]):.9g}, as {len(places)} of {got.size} values",
+            )
 
 
 def _keeps_its_grade(case: Case, bench: Bench) -> Measurement:
