@@ -178,12 +178,12 @@ def _check(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, c
         entry = _predicted(assignment, known, case, deviation)
         if entry:
             tally.diverged.append(entry)
-            tally.measurement += deviation.measurement.without_verdict()
+            tally.measurement += deviation.measurement.without_verdict(known=True)
             if deviation.status is Status.CRASH:
                 tally.crashed.append(entry)
             return
         tally.failures[case] = deviation
-        tally.measurement += deviation.measurement.without_verdict()
+        tally.measurement += deviation.measurement.without_verdict(known=False)
         tally.last_failure = case
         tally.shrinking_since = tally.shrinking_since or time.monotonic()
         raise

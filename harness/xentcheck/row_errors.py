@@ -44,6 +44,8 @@ class RowErrors:
     expected: Array
     zero: Array
     """Whether exactly 0 was returned for a normal number"""
+    known: bool = False
+    """Whether the case differs as a known divergence says: its errors are facts, but no bound is held against them"""
 
 
 def row_errors(case: Case, answer: Returned, expectation: Expectation) -> tuple[RowErrors, ...]:
@@ -101,7 +103,8 @@ def accuracy(errors: Sequence[RowErrors]) -> list[Accuracy]:
 
 
 def _summed_up(parts: Sequence[RowErrors]) -> Accuracy:
-    ulps, ratios = (np.concatenate([getattr(part, name) for part in parts]) for name in ("ulp", "ratio"))
+    ulps = np.concatenate([part.ulp for part in parts])
+    ratios = np.concatenate([np.zeros(0), *(part.ratio for part in parts if not part.known)])
     worst = max(parts, key=lambda part: float(part.ulp.max()))
     index = int(worst.ulp.argmax())
     return Accuracy(
@@ -110,8 +113,9 @@ def _summed_up(parts: Sequence[RowErrors]) -> Accuracy:
         rows=len(ulps),
         max_ulp=float(ulps.max()),
         p99_ulp=_p99(ulps),
-        max_ratio=float(ratios.max()),
-        p99_ratio=_p99(ratios),
+        max_ratio=float(ratios.max(initial=0.0)),
+        p99_ratio=_p99(ratios) if len(ratios) else 0.0,
+        known_rows=len(ulps) - len(ratios),
         zeros=int(sum(part.zero.sum() for part in parts)),
         row=int(worst.row[index]),
         got=float(worst.got[index]),

@@ -35,17 +35,22 @@ def _soft(bits: Bits, labels: Array, classes: int) -> Array:
 
 
 def _smoothed(bits: Bits, labels: Array, classes: int) -> Array:
-    """Three quarters on the label, the rest in equal powers of two (some of them doubled, so that it adds up to one
-    quarter): a sum over the labels that is kept in 16 bits loses all of it from a few hundred classes on."""
+    """Most of the mass on the label, the rest in nearly equal entries of eight significant bits: the row sums to one
+    exactly, but a sum over the labels that is kept in 16 bits rounds at almost every step, and mostly in one direction.
+    (Equal powers of two would add up exactly in blocks, and hide that.)"""
     if classes == 1:
         return np.ones((len(labels), 1))
     others = classes - 1
-    power = 1 << (others - 1).bit_length()
-    share = np.where(np.arange(others) < power - others, 2.0, 1.0) / (4 * power)
+    levels = (others - 1).bit_length()
+    units = np.repeat(bits.integers((len(labels), 1), 160, 224), others, axis=1)
+    # What is left for the label has eight bits too, in units of 2^-8: up to 8 more units for each entry see to that.
+    missing = -units.sum(axis=1, keepdims=True) % (4 << levels)
+    units += missing // others + (np.arange(others) < missing % others)
     rows = np.empty((len(labels), classes))
     before = np.arange(others) < labels[:, None]
+    share = np.ldexp(units.astype(np.float64), -10 - levels)
     rows[np.arange(len(labels))[:, None], np.arange(others) + ~before] = share
-    rows[np.arange(len(labels)), labels] = 0.75
+    rows[np.arange(len(labels)), labels] = 1.0 - share.sum(axis=1)
     return rows
 
 

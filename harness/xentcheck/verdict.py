@@ -60,9 +60,11 @@ class Measurement:
             longest_sum=max(self.longest_sum, other.longest_sum),
         )
 
-    def without_verdict(self) -> Measurement:
-        """What a survey keeps of a case that deviates: its errors, which are facts whatever is made of them."""
-        return Measurement(errors=self.errors, grades=self.grades, longest_sum=self.longest_sum)
+    def without_verdict(self, *, known: bool) -> Measurement:
+        """What a survey keeps of a case that deviates: its errors, which are facts whatever is made of them; `known` if
+        a known divergence predicts the deviation."""
+        errors = tuple(replace(part, known=known) for part in self.errors)
+        return Measurement(errors=errors, grades=self.grades, longest_sum=self.longest_sum)
 
 
 class Deviation(Exception):

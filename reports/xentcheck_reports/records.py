@@ -92,8 +92,10 @@ class Accuracy(_Model):
     """Largest error in ulp; may be infinite."""
     p99_ulp: float
     max_ratio: float
-    """Largest |got − expected| / bound."""
+    """Largest |got − expected| / bound; this and `p99_ratio` leave out cases that differ as a known divergence says."""
     p99_ratio: float
+    known_rows: NonNegativeInt = 0
+    """Rows of those cases."""
     zeros: NonNegativeInt
     """Rows returned as exactly 0 though the true value is a normal number of the dtype."""
     row: NonNegativeInt

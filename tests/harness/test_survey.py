@@ -147,3 +147,15 @@ def test_rows_of_nan_or_infinite_value_have_no_error_to_average(bench: Callable[
     assert entries["loss"].rows == 4
     assert entries["loss"].zeros == 4
     assert entries["grad_logits"].rows == 6
+
+
+def test_errors_that_a_known_divergence_predicts_are_counted_but_not_held_against_the_bounds(
+    bench: Callable[..., Bench],
+) -> None:
+    case = Case(rows=8, classes=10, regime="normal", seed=3)
+    target = bench("losses.py:doubled_gradient")
+    call = target.call(case)
+    honest, known = row_errors(case, target.answer(call), target.expect(call))
+    (loss, gradient) = accuracy((honest, replace(known, known=True)))
+    assert (loss.known_rows, gradient.known_rows) == (0, 8)
+    assert gradient.max_ulp > 1 > gradient.max_ratio == gradient.p99_ratio == 0.0

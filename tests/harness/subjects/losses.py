@@ -63,11 +63,6 @@ def crashes_from_4_classes(logits: Array, labels: Array, **options: Any) -> Answ
     return cross_entropy(logits, labels, **options)
 
 
-def slow_and_wrong(logits: Array, labels: Array, **options: Any) -> Answer:
-    time.sleep(0.1)
-    return doubled_gradient(logits, labels, **options)
-
-
 def slow(logits: Array, labels: Array, **options: Any) -> Answer:
     time.sleep(0.1)
     return cross_entropy(logits, labels, **options)

@@ -1,0 +1,13 @@
+"""Pages that are generated say what their data say."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_accuracy_page_is_what_its_figures_render_to() -> None:
+    page = runpy.run_path(str(DOCS / "accuracy.py"))
+    assert page["render"]() == (DOCS / "accuracy.md").read_text(encoding="utf-8"), "run: python docs/accuracy.py"
