@@ -40,11 +40,12 @@ class AtlasRow:
 
     @property
     def grade_text(self) -> str:
-        """The measured grade, and the recorded one where it differs: `C-L (recorded B-L)`."""
+        """The measured grade, and the recorded one where it differs: `C-L (recorded B-L)`. A level without long sums
+        measures none: there the recorded one, which the cases were held to."""
         measured, recorded = (self.grade.measured, self.grade.recorded) if self.grade else (None, None)
-        if recorded in (None, measured):
-            return measured or ""
-        return f"{measured or 'none'} (recorded {recorded})"
+        if not (measured and recorded) or measured == recorded:
+            return measured or recorded or ""
+        return f"{measured} (recorded {recorded})"
 
     @property
     def regimes(self) -> list[str]:

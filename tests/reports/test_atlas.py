@@ -155,7 +155,7 @@ def test_a_regime_that_was_not_surveyed_is_a_gap(
         ("B-L", "B-L", "B-L"),
         (None, "B-L", "B-L"),
         ("B-L", "C-L", "C-L (recorded B-L)"),
-        ("B-L", None, "none (recorded B-L)"),
+        ("B-L", None, "B-L"),
         (None, None, ""),
     ],
 )
