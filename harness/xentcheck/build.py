@@ -129,13 +129,15 @@ def _apply(edit: Edit, logits: Array) -> None:
     info = ml_dtypes.finfo(logits.dtype)
     row, column = edit.row % logits.shape[0], edit.column % logits.shape[1]
     others = np.delete(logits[row], column)
+    with np.errstate(invalid="ignore"):  # bfloat16's maximum warns of a NaN that an earlier edit put there
+        largest = logits[row].max()
     if edit.value == "-inf" and not np.isfinite(others).any():
         return  # a row of nothing but -inf has no softmax, and nothing to be right about
     values = {
         "-inf": -np.inf,
         "+inf": np.inf,
         "nan": np.nan,
-        "tie": logits[row].max(),
+        "tie": largest,
         "subnormal": info.smallest_subnormal,
         "huge": float(info.max) / 4,
     }
