@@ -217,7 +217,7 @@ class Roundings:
         r += (scale * (mass_error + pull_error) + scale_error * mass_of_labels + sum_underflow)[:, None]
         r *= softmax
         stats.magnitude.add_to(r, rows, scale_error)
-        r += self.oracle.grad_logits(rows)
+        r += self.oracle.grad_logits(rows, softmax, nll)
         if self.capped is not None:
             r = self._through_softcap(rows, r, softmax, mass) + self.oracle.slope_error(rows, magnitude)
         given = float(self.problem.upstream is not None) + 2.0 * (self.capped is not None)

@@ -138,11 +138,8 @@ def sizes_of(problem: Problem, reference: Reference, direction: FloatArray) -> S
 
 
 def _oracle_error(problem: Problem, reference: Reference, direction: FloatArray, tier: Tier) -> FloatArray:
-    sizes, terms, rows = (
-        sizes_of(problem, reference, direction),
-        OracleTerms(problem, reference.rows, tier),
-        reference.rows,
-    )
+    sizes, rows = sizes_of(problem, reference, direction), reference.rows
+    terms = OracleTerms(problem, rows, tier)
     scale = np.abs(rows.scale)[:, None]
     # s_j and s.w err by the softmax's error each, the products by a few u
     relative = 1.5 * terms.softmax_error(slice(None), rows.nll)

@@ -38,7 +38,7 @@ def oracle_error(problem: Problem, reference: Reference) -> OracleError:
         terms = OracleTerms(problem, reference.rows, reference.tier)
         grad = np.empty(reference.grad_logits.shape)
         for rows in row_blocks(grad.shape):
-            grad[rows] = terms.grad_logits(rows)
+            grad[rows] = terms.grad_logits(rows, *reference.rows.softmax_and_nll(rows))
             if reference.capped is not None:
                 grad[rows] = grad[rows] * reference.capped.slope[rows] + terms.slope_error(
                     rows, np.abs(reference.grad_logits[rows])
@@ -95,10 +95,9 @@ class OracleTerms:
         total = self.row_loss().sum() + self.u * (sum_roundings(len(rows.loss)) + 4.0) * np.abs(rows.loss).sum()
         return np.asarray(total / abs(rows.denominator) + 4.0 * self.u * np.abs(expected) + _SMALLEST)
 
-    def grad_logits(self, rows: slice) -> FloatArray:
-        """(n, C) of scale ((S + 2 z_loss lse) softmax - q), to the capped logits."""
+    def grad_logits(self, rows: slice, softmax: FloatArray, nll: FloatArray) -> FloatArray:
+        """(n, C) of scale ((S + 2 z_loss lse) softmax - q), to the capped logits; `softmax` and `nll` of these rows."""
         stats = self.rows
-        softmax, nll = stats.softmax_and_nll(rows)
         scale, mass = np.abs(stats.scale[rows]), self.mass[rows].copy()
         pull = np.zeros(len(scale))
         if self.problem.z_loss:
