@@ -1,4 +1,4 @@
-"""The command line: list subjects, replay a case, merge records into a page, calibrate, certify the oracle."""
+"""The command line: subjects, clauses, replays, calibration, the certificate, and pages of merged records."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from xentcheck.calibrate import (
 )
 from xentcheck.cases import Case, case_from_token
 from xentcheck.certify.command import certify
+from xentcheck.clauses import Clause
 from xentcheck.contract import CONTRACT
 from xentcheck.divergence import load_ledger
 from xentcheck.evidence import describe_case, failure
+from xentcheck.explanation import explain_clause
 from xentcheck.grades import recorded_grades
 from xentcheck.selection import (
     ALL,
@@ -86,26 +88,38 @@ def _jobs(subjects: list[Subject], devices: tuple[str, ...]) -> list[dict[str, s
 
 @main.command()
 @click.argument("clause")
+def explain(clause: str) -> None:
+    """Say what CLAUSE claims, where that is promised, whom it concerns, and which subjects are known to differ."""
+    for line in explain_clause(_clause(clause), built_in_subjects().values(), load_ledger()):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("clause")
 @click.argument("subject")
 @click.argument("token")
 @click.option("--device", default="cpu", type=click.Choice(DEVICES), show_default=True)
 def replay(clause: str, subject: str, token: str, device: str) -> None:
     """Check one case of CLAUSE on SUBJECT again; TOKEN is what a failure printed. Exits with 1 if it still fails."""
-    if clause not in CONTRACT:
-        raise click.UsageError(f"unknown clause {clause!r}; known: {', '.join(CONTRACT)}")
-    case = _replayable(token)
+    asked, case = _clause(clause), _replayable(token)
     (chosen,) = _selected((subject,), exactly_one=True)
     with WorkerPool() as pool:
         bench = Bench(Target(chosen, device, case.dtype), pool, {**built_in_subjects(), chosen.name: chosen})
         click.echo(describe_case(case, bench.call(case)))
         try:
-            seen = CONTRACT[clause].check(case, bench)
+            seen = asked.check(case, bench)
         except Deviation as deviation:
-            click.echo("\n" + describe_failure(failure(CONTRACT[clause], bench, case, deviation)))
+            click.echo("\n" + describe_failure(failure(asked, bench, case, deviation)))
             sys.exit(_NOT_CONFORMING)
         except Unavailable as error:
             raise click.ClickException(str(error)) from None
     click.echo(f"\n{clause} holds" + (f": worst error is {seen.worst.ratio:.3g} of its bound" if seen.worst else ""))
+
+
+def _clause(name: str) -> Clause:
+    if name not in CONTRACT:
+        raise click.UsageError(f"unknown clause {name!r}; known: {', '.join(CONTRACT)}")
+    return CONTRACT[name]
 
 
 def _replayable(token: str) -> Case:

@@ -1,4 +1,4 @@
-"""`xentcheck list`, `replay` and `report merge`."""
+"""`xentcheck list`, `explain`, `replay` and `report merge`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from xentcheck.cases import Case
 from xentcheck.cli import main
+from xentcheck.contract import CONTRACT
 from xentcheck.selection import missing_modules, select_targets
 from xentcheck_adapters import built_in_subjects
 from xentcheck_reports import Record, RunHeader, Status, write_records
@@ -132,3 +133,19 @@ def test_merge_of_nothing_readable_is_an_error(tmp_path: Path) -> None:
     result = xentcheck("report", "merge", str(tmp_path / "nowhere.jsonl"))
     assert result.exit_code == NOT_CONFORMING
     assert "no record file could be read" in result.output
+
+
+def test_a_clause_is_explained_with_its_sources_and_everybody_it_concerns_or_not() -> None:
+    told = xentcheck("explain", "SOFT-2")
+    assert told.exit_code == OK
+    assert CONTRACT["SOFT-2"].title in told.output
+    assert all(source in told.output for source in CONTRACT["SOFT-2"].sources)
+    assert all(name in told.output for name in SUBJECTS)
+    assert "takes no dense labels" in told.output
+    assert "known divergence  tf.dense.*" in told.output
+
+
+def test_an_unknown_clause_is_named_beside_the_known_ones() -> None:
+    refused = xentcheck("explain", "SOFT-99")
+    assert refused.exit_code == USAGE
+    assert "unknown clause 'SOFT-99'; known: EQ-2," in refused.output
