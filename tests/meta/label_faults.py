@@ -55,9 +55,6 @@ class Labels:
     surplus_dropped = Kernel(
         "labels beyond N are not looked at", see=lambda b: replace(b, labels=b.labels[: b.rows]) if not b.dense else b
     )
-    int_onehot_accepted = Kernel(
-        "integer rows are soft labels", see=lambda b: replace(b, labels=b.labels.astype(b.wide)) if b.dense else b
-    )
     int32_misread = Kernel(
         "int32 labels are read as int64 memory",
         see=lambda b: replace(b, labels=np.arange(b.rows) % b.classes) if b.labels.dtype == np.int32 else b,
