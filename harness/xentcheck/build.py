@@ -11,7 +11,7 @@ from xentcheck.cases import Case, Edit
 from xentcheck.malformed import malform
 from xentcheck.randomness import Array, Bits
 from xentcheck.regimes import Frame, draw_logits, landmark_columns
-from xentcheck.soft_labels import draw_rows
+from xentcheck.soft_labels import draw_rows, one_hot_rows
 from xentcheck_adapters import Call, dtype_named
 
 _VECTOR_STREAM = 1 << 64  # past every seed
@@ -114,7 +114,7 @@ def _vector(case: Case) -> Array | None:
     bits, shape = Bits(_VECTOR_STREAM + case.seed), (case.rows, case.classes)
     draw: dict[str, Callable[[], Array]] = {
         "random": lambda: bits.integers(shape, -32, 33) / 8.0,
-        "class": lambda: np.eye(case.classes)[bits.integers((case.rows,), 0, case.classes)],
+        "class": lambda: one_hot_rows(bits.integers((case.rows,), 0, case.classes), case.classes),
         "shift": lambda: np.repeat(bits.integers((case.rows, 1), -32, 33) / 8.0, case.classes, axis=1),
     }
     return draw[case.vector]().astype(dtype_named(case.dtype))

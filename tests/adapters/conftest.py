@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Call, dtype_named
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    with WorkerPool() as workers:
+        yield workers
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from xentcheck.selection import missing_modules
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Call, Crashed, Outcome, Refused, Returned, built_in_subjects, dtype_named
 
@@ -20,17 +20,11 @@ QUICK = [name for name, subject in SUBJECTS.items() if subject.framework != "num
 Ask = Callable[..., Outcome]
 
 
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool() as workers:
-        yield workers
-
-
 @pytest.fixture
 def ask(pool: WorkerPool, call: Callable[..., Call]) -> Ask:
     def run(name: str, dtype: str = "float32", **fields: Any) -> Outcome:
         subject = SUBJECTS[name]
-        missing = [module for module in subject.requires if find_spec(module) is None]
+        missing = missing_modules(subject)
         if missing:
             pytest.skip(f"not installed: {', '.join(missing)}")
         return pool.run(subject, "cpu", call(dtype=dtype, **fields), dtype)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from xentcheck.selection import missing_modules
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Array, Call, Outcome, Refused, Returned, Subject, built_in_subjects, dtype_named
 
@@ -28,17 +28,11 @@ UPSTREAM = np.array([0.5, -2.0, 1.5])
 Ask = Callable[..., Outcome]
 
 
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool() as workers:
-        yield workers
-
-
 @pytest.fixture
 def ask(pool: WorkerPool) -> Ask:
     def run(name: str, dtype: str = "float64", **fields: Any) -> Outcome:
         subject = TWICE[name]
-        missing = [module for module in subject.requires if find_spec(module) is None]
+        missing = missing_modules(subject)
         if missing:
             pytest.skip(f"not installed: {', '.join(missing)}")
         arrays = {"logits": LOGITS, "labels": _labels(subject), "vector": VECTOR} | fields
