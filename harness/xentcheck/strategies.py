@@ -4,7 +4,7 @@ failure shrinks to few rows, few classes, small integers and no options, and the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -83,6 +83,11 @@ def cases(
         return Case(dtype=scope.dtype, rows=rows, classes=classes, **values | fixed)
 
     return st.fixed_dictionaries(fields).map(case)
+
+
+def with_ignored_rows(case: Case, ignored: str) -> Case:
+    """The case with "some" or "none" of its rows ignored, by label -100; rows of soft labels never are."""
+    return case if ignored == "none" or case.labels != "index" else replace(case, ignore_index=-100, ignored=ignored)
 
 
 def _honest_layouts(scope: Scope, layouts: Sequence[str]) -> Sequence[str]:

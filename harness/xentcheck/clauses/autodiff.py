@@ -14,7 +14,7 @@ from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.soft_labels import DISTRIBUTIONS, NOT_DISTRIBUTIONS
-from xentcheck.strategies import Scope, cases
+from xentcheck.strategies import Scope, cases, with_ignored_rows
 from xentcheck.verdict import Measurement, conform, describe, returned
 from xentcheck_adapters import Refused, Subject
 
@@ -58,9 +58,7 @@ def _along_vectors_of_rows(scope: Scope) -> SearchStrategy[Case]:
 
 
 def _with_vector(case: Case, vector: str, ignored: str = "none") -> Case:
-    if ignored != "none" and case.labels == "index":
-        case = replace(case, ignore_index=-100, ignored=ignored)
-    return replace(case, vector=vector)
+    return replace(with_ignored_rows(case, ignored), vector=vector)
 
 
 def _landmarks(kinds: Callable[[Subject], tuple[str, ...]]) -> Callable[[Scope], tuple[Case, ...]]:

@@ -13,7 +13,7 @@ from xentcheck.bench import Bench
 from xentcheck.cases import Case, Edit
 from xentcheck.clauses.clause import Clause, softmax_of_logits, takes
 from xentcheck.regimes import FINITE_REGIMES
-from xentcheck.strategies import Scope, cases
+from xentcheck.strategies import Scope, cases, with_ignored_rows
 from xentcheck.verdict import Measurement
 from xentcheck_adapters import Subject
 
@@ -100,9 +100,7 @@ def _of_any_labels(scope: Scope) -> SearchStrategy[Case]:
 
 def _with_z_loss(scope: Scope) -> SearchStrategy[Case]:
     def case(plain: Case, zeta: float, ignored: str) -> Case:
-        if plain.labels == "index" and ignored != "none":
-            plain = replace(plain, ignore_index=-100, ignored=ignored)
-        return replace(plain, z_loss=zeta)
+        return replace(with_ignored_rows(plain, ignored), z_loss=zeta)
 
     ignored = ("none", "some") if scope.subject.offers("ignore_index") else ("none",)
     return st.builds(case, _of_any_labels(scope), st.sampled_from(_ZETAS), st.sampled_from(ignored))
