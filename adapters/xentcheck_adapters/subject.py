@@ -46,6 +46,7 @@ class Subject:
                differentiated again, whatever it makes of that
     form_twin  subject of the same framework and mode that takes the other kind of labels
     mode_twin  the eager subject whose answers a compiled mode should repeat
+    variant_of the subject whose code this one runs by another door, so that a quick look need not go through all dtypes
     precision  per dtype
     mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows), "kept" (kept rows), "rows" (N)
     empty_mean       the mean over no rows at all: NaN or 0, or None (undeclared)
@@ -73,6 +74,7 @@ class Subject:
     devices: tuple[str, ...] = ("cpu",)
     form_twin: str | None = None
     mode_twin: str | None = None
+    variant_of: str | None = None
     mean_divides_by: Mapping[str, str] = field(default_factory=dict)
     empty_mean: float | None = float("nan")
     zero_times_inf: str = "nan"

@@ -27,6 +27,7 @@ class Level:
     survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
     survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C
     slow_trace_options  whether it is judged with reductions and other arguments
+    variant_dtypes      the dtypes in which a variant of another subject is judged
     """
 
     name: str
@@ -44,6 +45,7 @@ class Level:
     compiled_survey_classes: tuple[int, ...] = ()
     slow_trace_dtypes: tuple[str, ...] = FLOAT_DTYPES
     slow_trace_options: bool = True
+    variant_dtypes: tuple[str, ...] = FLOAT_DTYPES
 
     def examples(self, subject: Subject) -> int:
         """How many cases to draw for a clause."""
@@ -61,6 +63,8 @@ class Level:
 
     def postpones(self, subject: Subject, dtype: str, with_options: bool) -> str | None:
         """Why a subject is not judged at this level, or None if it is."""
+        if subject.variant_of and dtype not in self.variant_dtypes:
+            return f"level {self.name}: a variant of {subject.variant_of}; --level=standard runs it in {dtype}"
         if not subject.slow_traces:
             return None
         if dtype in self.slow_trace_dtypes and (self.slow_trace_options or not with_options):
@@ -85,6 +89,7 @@ LEVELS = {
             survey=((256, 10),),
             slow_trace_dtypes=("float32",),
             slow_trace_options=False,
+            variant_dtypes=("float32",),
         ),
         Level(
             name="standard",
