@@ -8,6 +8,7 @@ from typing import Any
 
 from xentcheck.build import build_call
 from xentcheck.cases import Case
+from xentcheck.choices import Choices, load_choices
 from xentcheck.expectation import Expectation, expect
 from xentcheck.verdict import Measurement, conform, returned, well_formed
 from xentcheck.workers import WorkerPool
@@ -30,12 +31,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Bench:
-    """A target at work. `rules` are claims of a known divergence that replace the subject's declared choices."""
+    """A target at work. `rules` are claims of a known divergence that replace what the subject declares of itself;
+    `choices` are the answers to policies that the adapters declare."""
 
     target: Target
     pool: WorkerPool
     subjects: Mapping[str, Subject]
     rules: Mapping[str, Any] = field(default_factory=dict)
+    choices: Choices = field(default_factory=load_choices)
 
     @property
     def subject(self) -> Subject:

@@ -52,6 +52,7 @@ class Case:
     upstream     kind of upstream gradient (see `build.py`)
     z_loss, softcap  as in a Call
     vector       kind of vector whose product with the Hessian is wanted (see `build.py`)
+    cell         the question that a policy asks with this case
     edits        up to four logits replaced by special values
     """
 
@@ -77,6 +78,7 @@ class Case:
     z_loss: float = 0.0
     softcap: float | None = None
     vector: str = "none"
+    cell: str = ""
     edits: tuple[Edit, ...] = ()
     explicit: Explicit | None = None
 

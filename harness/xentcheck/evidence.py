@@ -16,7 +16,7 @@ from xentcheck.grades import grade_of
 from xentcheck.row_errors import accuracy, horizon
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck_adapters import Call
-from xentcheck_reports import Bitwise, Failure, Record, Status
+from xentcheck_reports import Bitwise, Failure, Record, Standing, Status
 from xentcheck_reports import Divergence as DivergenceRecord
 
 _MOST_SHOWN = 48
@@ -42,6 +42,7 @@ def record(
         clause=clause.id,
         title=clause.title,
         family=clause.family,
+        law=clause.kind == "law",
         subject=target.subject.name,
         framework=target.subject.framework,
         device=target.device,
@@ -53,7 +54,8 @@ def record(
         bitwise=bitwise if seen.bitwise_of else [],
         reason=reason or seen.remark or renewable,
         failure=failure,
-        divergences=list(divergences),
+        divergences=[*divergences, *contradictions(seen)],
+        choices=list(seen.choices),
         accuracy=accuracy(seen.errors),
         horizon=horizon(seen.errors),
         grade=grade,
@@ -93,6 +95,20 @@ def divergence(entry: Divergence) -> DivergenceRecord:
     example = ", ".join(f"{name}={value!r}" for name, value in entry.example.items())
     versions = ", ".join(f"{package} {spec}" for package, spec in entry.versions.items())
     return DivergenceRecord(reason=entry.reason, link=entry.link, example=example, versions=versions or "any")
+
+
+def contradictions(measurement: Measurement) -> list[DivergenceRecord]:
+    """The answers to a policy that are against the subject's own documentation, as divergences."""
+    return [
+        DivergenceRecord(
+            reason=f"{choice.cell}: its documentation promises {choice.promise!r}, it answers {choice.answer!r}",
+            link=choice.link or "",
+            example=choice.token,
+            versions="any",
+        )
+        for choice in measurement.choices
+        if choice.standing is Standing.CONTRADICTS
+    ]
 
 
 def describe_case(case: Case, call: Call) -> str:

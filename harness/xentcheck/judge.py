@@ -95,7 +95,8 @@ def _judge(assignment: Assignment) -> Record:
     if tally.last_failure:
         return _failed(assignment, tally, tally.last_failure)
     shown = [entry for entry in known if entry.clause == clause.id or entry in tally.diverged]
-    status = Status.KNOWN_DIVERGENCE if shown else Status.PASS
+    differs = shown or evidence.contradictions(tally.measurement)
+    status = Status.KNOWN_DIVERGENCE if differs else Status.PASS
     return evidence.record(
         clause,
         target,

@@ -23,7 +23,7 @@ from xentcheck_adapters import (
     dtype_name,
     dtype_named,
 )
-from xentcheck_reports import Status, Worst
+from xentcheck_reports import Choice, Status, Worst
 
 if TYPE_CHECKING:
     from xentcheck.row_errors import RowErrors
@@ -32,14 +32,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Measurement:
     """What a check saw: the comparison nearest to its bound, how many values were compared, how many of those
-    compared with a twin were bitwise equal, and a remark for the report. A survey adds the errors of every row, and the
-    largest error relative to the bound of each grade."""
+    compared with a twin were bitwise equal, a remark for the report, and the answers to a policy. A survey adds the
+    errors of every row, and the largest error relative to the bound of each grade."""
 
     worst: Worst | None = None
     values: int = 0
     bitwise_equal: int = 0
     bitwise_of: int = 0
     remark: str | None = None
+    choices: tuple[Choice, ...] = ()
     errors: tuple[RowErrors, ...] = ()
     grades: Mapping[str, float] = field(default_factory=dict)
     longest_sum: int = 0
@@ -53,6 +54,7 @@ class Measurement:
             bitwise_equal=self.bitwise_equal + other.bitwise_equal,
             bitwise_of=self.bitwise_of + other.bitwise_of,
             remark=other.remark or self.remark,
+            choices=self.choices + other.choices,
             errors=self.errors + other.errors,
             grades={
                 name: max(m.grades.get(name, 0.0) for m in (self, other)) for name in {**self.grades, **other.grades}
@@ -61,10 +63,10 @@ class Measurement:
         )
 
     def without_verdict(self, *, known: bool) -> Measurement:
-        """What a survey keeps of a case that deviates: its errors, which are facts whatever is made of them; `known` if
-        a known divergence predicts the deviation."""
+        """What is kept of a case that deviates: a survey's errors and a policy's answers, which are facts whatever is
+        made of them; `known` if a known divergence predicts the deviation."""
         errors = tuple(replace(part, known=known) for part in self.errors)
-        return Measurement(errors=errors, grades=self.grades, longest_sum=self.longest_sum)
+        return Measurement(errors=errors, grades=self.grades, longest_sum=self.longest_sum, choices=self.choices)
 
 
 class Deviation(Exception):

@@ -13,6 +13,7 @@ from xentcheck_reports.records import (
     SCHEMA_VERSION,
     Accuracy,
     Bitwise,
+    Choice,
     Divergence,
     Failure,
     Grade,
@@ -22,7 +23,7 @@ from xentcheck_reports.records import (
     Worst,
 )
 from xentcheck_reports.runs import AnyRun, MergedRun, Run, merge
-from xentcheck_reports.status import Status, worst_status
+from xentcheck_reports.status import Standing, Status, worst_status
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -30,6 +31,7 @@ __all__ = [
     "AnyRun",
     "Bitwise",
     "Cell",
+    "Choice",
     "ClauseHead",
     "Divergence",
     "Failure",
@@ -43,6 +45,7 @@ __all__ = [
     "ReportWriteError",
     "Run",
     "RunHeader",
+    "Standing",
     "Status",
     "SubjectRow",
     "Worst",

@@ -4,11 +4,12 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeFloat, NonNegativeInt, model_validator
 
-from xentcheck_reports.status import Status
+from xentcheck_reports.status import Standing, Status
 
-SCHEMA_VERSION = 2
-READABLE_VERSIONS = (1, 2)
-"""Version 1 lacks accuracy, horizon and grade, which are optional: its files read as they are."""
+SCHEMA_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
+"""Version 1 lacks accuracy, horizon and grade, version 2 the kind of clause and the choices: all are optional, so their
+files read as they are."""
 
 
 class _Model(BaseModel):
@@ -78,6 +79,23 @@ class Divergence(_Model):
     versions: str
 
 
+class Choice(_Model):
+    """A subject's answer to one question of a policy, and what it is worth."""
+
+    cell: str
+    """The question."""
+    answer: str
+    usual: str
+    """The answer that a person expects who has read only the contract."""
+    standing: Standing
+    promise: str | None = None
+    """The answer that a document of the subject promises."""
+    link: str | None = None
+    note: str | None = None
+    token: str
+    """Replays the question."""
+
+
 class Accuracy(_Model):
     """Errors of one result in one regime, over the rows of a survey.
 
@@ -134,6 +152,8 @@ class Record(_Model):
     clause: str
     title: str
     family: str
+    law: bool = True
+    """Whether the clause binds everybody; a policy asks for a choice."""
     subject: str
     framework: str
     device: str
@@ -147,6 +167,7 @@ class Record(_Model):
     reason: str | None = None
     failure: Failure | None = None
     divergences: list[Divergence] = []
+    choices: list[Choice] = []
     accuracy: list[Accuracy] = []
     horizon: Horizon | None = None
     grade: Grade | None = None

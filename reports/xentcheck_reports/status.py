@@ -1,4 +1,4 @@
-"""The ten outcomes of checking one clause on one subject, device and dtype."""
+"""The ten outcomes of checking one clause on one subject, device and dtype, and the four of an answer to a policy."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -51,6 +51,20 @@ class Status(StrEnum):
     def is_judged(self) -> bool:
         """True where the subject was really called; unsupported and not-run are absences, never passes."""
         return self not in (Status.UNSUPPORTED, Status.NOT_RUN)
+
+
+class Standing(StrEnum):
+    """What an answer to a policy is worth, the best first."""
+
+    EQUAL = "equal"
+    DOCUMENTED = "documented difference"
+    UNDOCUMENTED = "undocumented"
+    CONTRADICTS = "contradicts its documentation"
+
+    @property
+    def glyph(self) -> str:
+        """One character, different for every standing."""
+        return {"equal": "=", "documented difference": "≠", "undocumented": "?"}.get(self.value, "✗")
 
 
 _SEVERITIES = {status: rank for rank, status in enumerate(Status)}

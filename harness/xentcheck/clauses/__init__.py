@@ -6,6 +6,7 @@ from xentcheck.clauses import (
     equivalence,
     exclusive,
     ignore,
+    label_choices,
     labels,
     number,
     probability,
@@ -29,6 +30,7 @@ CLAUSES: dict[str, Clause] = {
         probability,
         number,
         repeat,
+        label_choices,
         labels,
     )
     for clause in module.CLAUSES

@@ -1,9 +1,12 @@
-"""A Clause: one numbered sentence of the contract, to whom it applies, what is drawn for it, and its check."""
+"""A Clause: one numbered sentence of the contract, to whom it applies, what is drawn for it, and its check.
+
+A law binds every subject. A policy (see `policy.py`) asks for a choice, and has named answers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from hypothesis.strategies import SearchStrategy
 
@@ -25,6 +28,7 @@ class Clause:
     check     evaluates one case; raises Deviation where the subject does not do what the sentence says
     always    cases that every run checks before it draws any, for the dtype given
     options   whether its cases use reductions or other arguments that a compiling subject compiles anew for
+    answers   of a policy: what each answer means; a law has none
     """
 
     id: str
@@ -35,6 +39,12 @@ class Clause:
     check: Callable[[Case, Bench], Measurement]
     always: Callable[[Scope], tuple[Case, ...]] = lambda _: ()
     options: bool = False
+    answers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """ "law" or "policy"."""
+        return "policy" if self.answers else "law"
 
     @property
     def family(self) -> str:

@@ -19,12 +19,13 @@ from xentcheck_adapters import Refused, Returned
 _TF = "https://www.tensorflow.org/api_docs/python/tf/nn/sparse_softmax_cross_entropy_with_logits"
 
 
-_OUTSIDE: dict[str, Callable[[int], int]] = {
+OUTSIDE: dict[str, Callable[[int], int]] = {
     "-1": lambda classes: -1,
     "C": lambda classes: classes,
     "-C": lambda classes: -classes,
     "-C-1": lambda classes: -classes - 1,
     "-100": lambda classes: -100,
+    "255": lambda classes: 255,
     "2**31": lambda classes: 2**31,
     "2**32+1": lambda classes: 2**32 + 1,
 }
@@ -41,12 +42,12 @@ def _out_of_range(scope: Scope) -> SearchStrategy[Case]:
     )
     ignored = (None, 0, 2**15) if scope.subject.offers("ignore_index") and not scope.subject.retraces else (None,)
     return st.builds(
-        _with_bad_label, plain, st.sampled_from(list(_OUTSIDE)), st.integers(0, 7), st.sampled_from(ignored)
+        _with_bad_label, plain, st.sampled_from(list(OUTSIDE)), st.integers(0, 7), st.sampled_from(ignored)
     ).filter(lambda case: case.bad_label != _ignored_label(case))
 
 
 def _with_bad_label(case: Case, kind: str, row: int, ignore_index: int | None) -> Case:
-    label = _OUTSIDE[kind](case.classes)
+    label = OUTSIDE[kind](case.classes)
     info = np.iinfo(case.label_dtype)
     label = label if info.min <= label <= info.max else case.classes
     return replace(case, bad_label=label, bad_row=row, ignore_index=ignore_index, ignored="some")

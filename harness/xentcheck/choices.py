@@ -1,0 +1,120 @@
+"""Declared choices: what each subject answers where the contract leaves it free, as TOML beside its adapter.
+
+    [[choice]]
+    policy = "LAB-2"
+    cells = ["-1", "past the end*"]     # the policy's questions, as patterns
+    subjects = ["torch.eager"]
+    dtypes = ["float32"]                # all of them if absent
+    versions = { torch = ">=2.6" }
+    answer = "refuses"                  # what a run must measure
+    promise = "refuses"                 # what the document says, if one says anything
+    link = "https://…"                  # that document, or where the question was discussed
+    note = "…"
+
+The first entry that fits counts. A run that measures anything else fails: whoever relies on the answer must hear of it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+
+from packaging.specifiers import SpecifierSet
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from xentcheck.divergence import LedgerError
+from xentcheck_adapters.registry import ADAPTERS
+from xentcheck_reports import Choice, Standing
+
+
+class Declared(BaseModel):
+    """One entry (see the module's text)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: str
+    cells: tuple[str, ...]
+    subjects: tuple[str, ...]
+    dtypes: tuple[str, ...] = ()
+    versions: dict[str, str] = {}
+    answer: str
+    promise: str | None = None
+    link: str | None = None
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _a_promise_has_a_document(self) -> Declared:
+        if self.promise and not self.link:
+            raise ValueError(f"promise {self.promise!r} needs the link of the document that makes it")
+        return self
+
+    def speaks_of(self, policy: str, cell: str, subject: str, dtype: str, versions: Mapping[str, str]) -> bool:
+        """Whether the entry is about this question, subject, dtype and installed version."""
+        return (
+            policy == self.policy
+            and any(fnmatchcase(cell, pattern) for pattern in self.cells)
+            and any(fnmatchcase(subject, pattern) for pattern in self.subjects)
+            and (not self.dtypes or dtype in self.dtypes)
+            and all(
+                SpecifierSet(spec).contains(versions.get(p, "0"), prereleases=True) for p, spec in self.versions.items()
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Choices:
+    """All declared choices, in the order of their files."""
+
+    entries: tuple[Declared, ...] = ()
+
+    def of(self, policy: str, cell: str, subject: str, dtype: str, versions: Mapping[str, str]) -> Declared | None:
+        """What a subject declares for a question."""
+        asked = (policy, cell, subject, dtype, versions)
+        return next((entry for entry in self.entries if entry.speaks_of(*asked)), None)
+
+
+def measured_choice(cell: str, answer: str, usual: str, declared: Declared | None, token: str) -> Choice:
+    """An answer as a record carries it, with what it is worth."""
+    promise = declared.promise if declared else None
+    if promise and promise != answer:
+        standing = Standing.CONTRADICTS
+    elif answer == usual:
+        standing = Standing.EQUAL
+    else:
+        standing = Standing.DOCUMENTED if promise else Standing.UNDOCUMENTED
+    link, note = (declared.link, declared.note) if declared else (None, None)
+    return Choice(
+        cell=cell, answer=answer, usual=usual, standing=standing, promise=promise, link=link, note=note, token=token
+    )
+
+
+@cache
+def load_choices() -> Choices:
+    """Read the choices of every adapter that declares some. Raises LedgerError."""
+    folder = files("xentcheck_adapters")
+    sources = [folder / f"{adapter}.choices.toml" for adapter in ADAPTERS]
+    return Choices(tuple(e for file in sources if file.is_file() for e in parse_choices(file.name, file.read_text())))
+
+
+def parse_choices(name: str, text: str) -> tuple[Declared, ...]:
+    """The entries of one file of choices. Raises LedgerError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise LedgerError(f"{name}: not TOML: {error}") from None
+    unknown = sorted(set(document) - {"choice"})
+    if unknown:
+        raise LedgerError(f"{name}: unknown table {unknown[0]!r}, expected only [[choice]]")
+    entries = []
+    for number, entry in enumerate(document.get("choice", []), start=1):
+        try:
+            entries.append(Declared.model_validate(entry))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise LedgerError(f"{name}: choice {number}: {place}: {first['msg']}") from None
+    return tuple(entries)

@@ -1,0 +1,90 @@
+"""Policies: questions that the mathematics leaves open, and that frameworks answer differently.
+
+A policy is a clause whose cases are questions. Its check names the subject's answer and holds it against the answer
+that the adapter declares; what each answer is worth (equal to the usual one, a documented difference, against its own
+documentation, undocumented) goes into the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from xentcheck.bench import Bench
+from xentcheck.cases import Case
+from xentcheck.choices import measured_choice
+from xentcheck.clauses.clause import Clause
+from xentcheck.strategies import Scope
+from xentcheck.verdict import Deviation, Measurement
+from xentcheck_adapters import Crashed, Outcome, Refused, Returned, Subject
+
+REFUSES, DIES, NO_ANSWER = "refuses", "process dies", "no answer"
+_COMMON = {
+    REFUSES: "raises an exception",
+    DIES: "ends its process",
+    NO_ANSWER: "runs out of time or memory",
+}
+
+Observe = Callable[[Case, Bench], str]
+
+
+def policy(
+    id: str,
+    title: str,
+    sources: tuple[str, ...],
+    lacks: Callable[[Subject], str | None],
+    *,
+    cells: Callable[[Scope], Mapping[str, Case]],
+    answers: Mapping[str, str],
+    usual: Callable[[Case], str],
+    observe: Observe,
+    options: bool = False,
+) -> Clause:
+    """A policy as a clause.
+
+    cells    the questions of a subject by name, each a case
+    answers  name and meaning of every answer that `observe` can give, beside refusals and crashes
+    usual    the answer that a person expects who has read only the contract
+    observe  names the subject's answer to a case; see `answer_of`
+    """
+    named = {**answers, **_COMMON}
+
+    def check(case: Case, bench: Bench) -> Measurement:
+        answer = observe(case, bench)
+        if answer not in named:
+            raise LookupError(f"{id} names no answer {answer!r}; its answers are {', '.join(named)}")
+        return judged_answer(id, case, bench, answer, usual(case))
+
+    return Clause(
+        id,
+        title,
+        sources,
+        lacks,
+        None,
+        check,
+        always=lambda scope: tuple(replace(case, cell=name) for name, case in cells(scope).items()),
+        options=options,
+        answers=named,
+    )
+
+
+def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) -> Measurement:
+    """The measurement of an answer; raises Deviation if the adapter declares another one, or none."""
+    subject, dtype = bench.subject, bench.target.dtype
+    versions = bench.pool.open(subject, bench.target.device, dtype).versions
+    declared = bench.choices.of(id, case.cell, subject.name, dtype, versions)
+    seen = Measurement(values=1, choices=(measured_choice(case.cell, answer, usual, declared, case.token),))
+    if subject.described and declared is None:
+        expected = f"an answer to {case.cell!r} declared in {subject.adapter}.choices.toml"
+        raise Deviation("undeclared answer", expected=expected, got=answer, measurement=seen)
+    if declared and declared.answer != answer:
+        expected = f"{declared.answer} for {case.cell!r}, as declared"
+        raise Deviation("changed answer", expected=expected, got=answer, measurement=seen)
+    return seen
+
+
+def answer_of(outcome: Outcome, name: Callable[[Returned], str]) -> str:
+    """The name of an outcome, of which `name` knows the arrays."""
+    if isinstance(outcome, Returned):
+        return name(outcome)
+    return {Refused: REFUSES, Crashed: DIES}.get(type(outcome), NO_ANSWER)
