@@ -37,11 +37,11 @@ from xentcheck.selection import (
     select_subjects,
     split_names,
 )
-from xentcheck.text import describe_failure
+from xentcheck.text import describe_failure, port_lines
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Subject, Unavailable, built_in_subjects
-from xentcheck_reports import RecordFileError, ReportWriteError, merge, read_records, write_report
+from xentcheck_reports import RecordFileError, ReportWriteError, merge, port, read_records, write_report
 
 _NOT_CONFORMING, _USAGE = 1, 2
 
@@ -198,6 +198,26 @@ def merge_records(records: tuple[Path, ...], output: Path) -> None:
         raise click.ClickException(str(error)) from None
     click.echo(f"report: {page} ({len(runs)} runs)")
     sys.exit(_NOT_CONFORMING if unreadable else 0)
+
+
+@report.command(name="port")
+@click.argument("source")
+@click.argument("target")
+@click.option(
+    "--records",
+    default=Path("xentcheck-report/records.jsonl"),
+    type=click.Path(path_type=Path),
+    show_default=True,
+    help="The records of a run that asked both.",
+)
+def port_between(source: str, target: str, records: Path) -> None:
+    """Show what changes for who moves from SOURCE to TARGET: the questions that the two subjects answer differently."""
+    try:
+        changes = port(read_records(records).records, source, target)
+    except (RecordFileError, LookupError) as error:
+        raise click.ClickException(str(error.args[0])) from None
+    for line in port_lines(changes):
+        click.echo(line)
 
 
 def _record_files(paths: tuple[Path, ...]) -> list[Path]:

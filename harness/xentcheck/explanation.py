@@ -12,7 +12,7 @@ from xentcheck_adapters import Subject
 
 def explain_clause(clause: Clause, subjects: Iterable[Subject], ledger: Ledger) -> Iterator[str]:
     """The clause as lines of plain text."""
-    yield f"{clause.id}: {clause.title}"
+    yield f"{clause.id} ({clause.kind}): {clause.title}"
     yield ""
     yield from (f"  source  {source}" for source in clause.sources)
     reasons: dict[str | None, list[str]] = defaultdict(list)
@@ -20,6 +20,7 @@ def explain_clause(clause: Clause, subjects: Iterable[Subject], ledger: Ledger) 
         reasons[clause.lacks(subject)].append(subject.name)
     yield f"  applies to  {', '.join(reasons.pop(None, [])) or 'no built-in subject'}"
     yield from (f"  not to  {', '.join(names)}: {reason}" for reason, names in reasons.items())
+    yield from (f"  answer  {name}: {meaning}" for name, meaning in clause.answers.items())
     for entry in ledger.entries:
         if entry.clause == clause.id:
             yield f"  known divergence  {', '.join(entry.subjects)}: {entry.reason}"

@@ -1,8 +1,10 @@
-"""Failures as plain text, for terminals and logs."""
+"""Failures, and what changes in a port, as plain text for terminals and logs."""
 
 from __future__ import annotations
 
-from xentcheck_reports import Failure
+from collections.abc import Iterator
+
+from xentcheck_reports import Failure, Port
 
 
 def describe_failure(failure: Failure) -> str:
@@ -13,3 +15,15 @@ def describe_failure(failure: Failure) -> str:
     if failure.replay:
         parts += ["", f"replay    {failure.replay}"]
     return "\n".join(parts)
+
+
+def port_lines(port: Port) -> Iterator[str]:
+    """What changes between two subjects: under each policy its questions, the answer before and the answer after."""
+    clause = ""
+    for change in port.changes:
+        if change.clause != clause:
+            clause = change.clause
+            yield f"{clause}: {change.title}"
+        before, after = ("; ".join(answer.text for answer in answers) for answers in (change.before, change.after))
+        yield f"    {change.cell}: {before} -> {after}"
+    yield f"{len(port.changes)} of {port.shared} answers change from {port.source} to {port.target}"

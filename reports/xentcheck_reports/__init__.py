@@ -1,5 +1,6 @@
 """Records of conformance runs, and the pages made from them."""
 
+from xentcheck_reports.choices import Port, policy_tables, port
 from xentcheck_reports.files import (
     RecordFileError,
     RecordWriter,
@@ -39,6 +40,7 @@ __all__ = [
     "Horizon",
     "Matrix",
     "MergedRun",
+    "Port",
     "Record",
     "RecordFileError",
     "RecordWriter",
@@ -50,6 +52,8 @@ __all__ = [
     "SubjectRow",
     "Worst",
     "merge",
+    "policy_tables",
+    "port",
     "read_records",
     "render_html",
     "summary_matrix",

@@ -8,10 +8,12 @@ from markupsafe import Markup
 
 from xentcheck_reports import numbers, sections
 from xentcheck_reports.atlas import Atlas, accuracy_atlas
+from xentcheck_reports.choices import coverages, main_ports, policy_tables
 from xentcheck_reports.files import write_atomically
 from xentcheck_reports.matrix import Matrix, summary_matrix
 from xentcheck_reports.records import Bitwise, Record, Worst
 from xentcheck_reports.runs import AnyRun
+from xentcheck_reports.status import Standing
 
 
 def write_report(run: AnyRun, directory: Path | str) -> Path:
@@ -36,6 +38,10 @@ def render_html(run: AnyRun) -> str:
             counts=sections.status_counts(run.records),
             failures=sections.failure_groups(run.records),
             divergences=sections.divergence_groups(run.records),
+            policies=policy_tables(run.records),
+            ports=main_ports(run.records),
+            coverages=coverages(run.records),
+            standings=list(Standing),
             absences=sections.absence_groups(run.records),
             equalities=equalities,
             equality_dtypes=list(dict.fromkeys(dtype for row in equalities for dtype in row.of_dtype)),
