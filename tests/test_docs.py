@@ -11,3 +11,8 @@ DOCS = Path(__file__).parent.parent / "docs"
 def test_the_accuracy_page_is_what_its_figures_render_to() -> None:
     page = runpy.run_path(str(DOCS / "accuracy.py"))
     assert page["render"]() == (DOCS / "accuracy.md").read_text(encoding="utf-8"), "run: python docs/accuracy.py"
+
+
+def test_the_contract_and_the_choices_are_what_their_data_render_to() -> None:
+    for name, text in runpy.run_path(str(DOCS / "contract.py"))["pages"]().items():
+        assert text == (DOCS / name).read_text(encoding="utf-8"), f"{name}: run python docs/contract.py"
