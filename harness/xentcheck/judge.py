@@ -59,9 +59,6 @@ def judge(assignment: Assignment) -> Record:
 def _judge(assignment: Assignment) -> Record:
     clause, bench = assignment.clause, assignment.bench
     target = bench.target
-    postponed = assignment.level.postpones(target.subject, target.dtype, clause.options)
-    if postponed:
-        return evidence.record(clause, target, Status.NOT_RUN, reason=postponed)
     try:
         opened = bench.pool.open(target.subject, target.device, target.dtype)
     except Unavailable as error:

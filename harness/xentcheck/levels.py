@@ -23,11 +23,11 @@ class Level:
     op_by_op_shapes     how many of them for an eager mode, which compiles every operation by itself
     classes, rows       further sizes, beside small ones; cells: the largest N·C
     shrink_seconds      how long a failure is shrunk
-    slow_trace_dtypes   the dtypes in which a subject whose compilations take seconds is judged
+    compiled_dtypes     the dtypes in which a subject is judged that compiles anew for each shape
+    variant_dtypes      those of a compiled mode or another variant of a subject that is judged as well
     survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
     survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C
-    slow_trace_options  whether it is judged with reductions and other arguments
-    variant_dtypes      the dtypes in which a variant of another subject is judged
+    slow_trace_options  whether a subject whose compilations take seconds is judged with reductions and other arguments
     """
 
     name: str
@@ -43,9 +43,9 @@ class Level:
     survey: tuple[tuple[int, int], ...]
     survey_classes: tuple[int, ...] = ()
     compiled_survey_classes: tuple[int, ...] = ()
-    slow_trace_dtypes: tuple[str, ...] = FLOAT_DTYPES
-    slow_trace_options: bool = True
+    compiled_dtypes: tuple[str, ...] = FLOAT_DTYPES
     variant_dtypes: tuple[str, ...] = FLOAT_DTYPES
+    slow_trace_options: bool = True
 
     def examples(self, subject: Subject) -> int:
         """How many cases to draw for a clause."""
@@ -61,15 +61,15 @@ class Level:
         """The further numbers of classes surveyed for a subject."""
         return self.compiled_survey_classes if subject.retraces else self.survey_classes
 
-    def postpones(self, subject: Subject, dtype: str, with_options: bool) -> str | None:
-        """Why a subject is not judged at this level, or None if it is."""
-        if subject.variant_of and dtype not in self.variant_dtypes:
-            return f"level {self.name}: a variant of {subject.variant_of}; --level=standard runs it in {dtype}"
-        if not subject.slow_traces:
-            return None
-        if dtype in self.slow_trace_dtypes and (self.slow_trace_options or not with_options):
-            return None
-        return f"level {self.name}: each compilation takes seconds; --level=standard runs it"
+    def dtypes(self, subject: Subject) -> tuple[str, ...]:
+        """The dtypes in which a subject is judged, unless a person asks for others."""
+        if subject.variant_of or subject.mode_twin:
+            return self.variant_dtypes
+        return self.compiled_dtypes if subject.retraces else FLOAT_DTYPES
+
+    def postpones(self, subject: Subject, with_options: bool) -> bool:
+        """Whether clauses with reductions and other arguments are left to a deeper level."""
+        return subject.slow_traces and with_options and not self.slow_trace_options
 
 
 LEVELS = {
@@ -87,9 +87,9 @@ LEVELS = {
             cells=1 << 14,
             shrink_seconds=10,
             survey=((256, 10),),
-            slow_trace_dtypes=("float32",),
-            slow_trace_options=False,
+            compiled_dtypes=("float32", "bfloat16"),
             variant_dtypes=("float32",),
+            slow_trace_options=False,
         ),
         Level(
             name="standard",

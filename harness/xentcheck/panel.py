@@ -73,11 +73,6 @@ class PanelAnswer(BaseModel):
         return [Returned(row[:_ROWS], row[_ROWS:].reshape(_ROWS, _CLASSES)) for row in flat]
 
 
-def not_run(bench: Bench, reason: str) -> Record:
-    """The record of a subject that did not take part."""
-    return record(CLAUSE, bench.target, Status.NOT_RUN, reason=reason)
-
-
 def answer_panel(bench: Bench) -> PanelAnswer | Record:
     """The subject's answers to the panel, or the record of why there are none."""
     target = bench.target
@@ -86,7 +81,7 @@ def answer_panel(bench: Bench) -> PanelAnswer | Record:
         try:
             answer = bench.answer(panel_call(case, bench.subject))
         except Unavailable as error:
-            return not_run(bench, str(error))
+            return record(CLAUSE, target, Status.NOT_RUN, reason=str(error))
         except Deviation as deviation:
             problem = failure(CLAUSE, bench, case, deviation)
             return record(CLAUSE, target, deviation.status, failure=problem)

@@ -14,7 +14,7 @@ from xentcheck.clauses import CLAUSES
 from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Ledger
 from xentcheck.judge import Assignment, judge
-from xentcheck.levels import LEVELS, Level
+from xentcheck.levels import Level
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Subject, built_in_subjects
@@ -120,16 +120,6 @@ def test_a_framework_that_is_not_there_is_not_run(bare_python: Path, brief: Leve
     assert record.status is Status.NOT_RUN
     assert record.reason is not None
     assert "jax" in record.reason
-
-
-def test_what_a_level_postpones_is_not_run_and_starts_no_worker() -> None:
-    subjects = built_in_subjects()
-    with WorkerPool(interpreter="there is no such interpreter") as workers:
-        bench = Bench(Target(subjects["torch.compile"], "cpu", "float16"), workers, subjects)
-        record = judge(Assignment(CONTRACT["VAL-1"], bench, LEVELS["quick"], NOTHING_KNOWN, 1, None))
-    assert record.status is Status.NOT_RUN
-    assert record.reason is not None
-    assert "--level=standard" in record.reason
 
 
 def test_a_file_that_is_not_there_is_not_run_by_name(judged: Judged) -> None:

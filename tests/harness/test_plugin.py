@@ -72,6 +72,24 @@ def test_a_failure_is_told_with_a_command_that_replays_it(
     assert [(record.clause, record.subject) for record in failed] == [("VAL-1", backend)]
 
 
+def test_a_level_judges_a_compiled_mode_in_few_dtypes_unless_one_is_asked_for(pytester: Pytester) -> None:
+    def judged(*arguments: str) -> set[str]:
+        result = pytester.runpytest_inprocess("--backend=jax.log_softmax.jit", "--collect-only", "-q", *arguments)
+        return set(re.findall(r"jit-cpu-(\w+)\]", result.stdout.str()))
+
+    assert judged() == {"float32"}
+    assert judged("--level=standard") == {"float16", "bfloat16", "float32", "float64"}
+    assert judged("--dtype=float64") == {"float64"}
+
+
+def test_what_a_level_leaves_out_is_not_run_with_the_way_to_run_it(pytester: Pytester) -> None:
+    pytester.runpytest_inprocess("--backend=numpy,jax.log_softmax.jit", "-k", "numpy and VAL-1")
+    records = [r for r in report_of(pytester).records if r.subject == "jax.log_softmax.jit" and r.dtype == "float16"]
+    left_out = [r for r in records if r.status is Status.NOT_RUN]
+    assert left_out
+    assert all("--level=standard" in str(r.reason) for r in left_out)
+
+
 def test_a_misshapen_answer_to_the_panel_does_not_end_the_run(
     conform: RunPytest, pytester: Pytester, spec: Callable[[str], str]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import xentcheck.suite
 from xentcheck.bench import Bench, Target
+from xentcheck.clauses import Clause
 from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Ledger, LedgerError, load_ledger
 from xentcheck.levels import LEVELS, Level
@@ -19,6 +20,7 @@ from xentcheck.selection import ALL, AUTO, SelectionError, select_subjects, sele
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import state_of
 from xentcheck_adapters import Subject, built_in_subjects
+from xentcheck_reports import Status
 
 _SUITE = Path(xentcheck.suite.__file__).parent
 _CONTRACT_FILE = _SUITE / "contract.py"
@@ -35,6 +37,8 @@ class Conformance:
     memory: Path | None
     named: frozenset[str]
     """Subjects that the command line names, rather than asking for all there are."""
+    asked_dtypes: frozenset[str] = frozenset()
+    """Dtypes that the command line names, which are judged whatever the level."""
     subjects: dict[str, Subject] = field(default_factory=built_in_subjects)
     pool: WorkerPool = field(default_factory=WorkerPool)
 
@@ -72,16 +76,33 @@ class Conformance:
         explicit = [name for name in names if name not in (ALL, AUTO)]
         named = frozenset(subject.name for subject in (select_subjects(explicit) if explicit else ()))
         devices = split_names(config.getoption("--device")) or ["cpu"]
-        targets = select_targets(subjects, devices, split_names(config.getoption("--dtype")))
+        dtypes = split_names(config.getoption("--dtype"))
+        targets = select_targets(subjects, devices, dtypes)
         if not targets:
             raise SelectionError("no subject has the wanted device and dtype; see `xentcheck list`")
-        run = cls(targets, LEVELS[level], load_ledger(), _seed(config), _memory(config), named)
+        run = cls(targets, LEVELS[level], load_ledger(), _seed(config), _memory(config), named, frozenset(dtypes))
         run.subjects.update({subject.name: subject for subject in subjects})
         return run
 
     def bench(self, target: Target) -> Bench:
         """Where the target is put to the test."""
         return Bench(target, self.pool, self.subjects)
+
+    def why_not(self, clause: Clause, target: Target) -> tuple[Status, str] | None:
+        """Why a clause is not judged on a target, known before anything runs; None if it is."""
+        subject = target.subject
+        if lacking := clause.lacks(subject):
+            return Status.UNSUPPORTED, f"{subject.name} {lacking}"
+        judged = self.level.dtypes(subject)
+        if target.dtype not in judged and target.dtype not in self.asked_dtypes:
+            reason = (
+                f"level {self.level.name}: judged in {', '.join(judged)}; --level=standard or --dtype runs the others"
+            )
+            return Status.NOT_RUN, reason
+        if self.level.postpones(subject, clause.options):
+            reason = f"level {self.level.name}: each compilation takes seconds; --level=standard runs it"
+            return Status.NOT_RUN, reason
+        return None
 
     def ordered_targets(self) -> list[Target]:
         """Targets by worker: each framework is loaded once, and its worker is stopped when it is done."""
@@ -100,7 +121,7 @@ class Conformance:
     def _items(self, parent: ContractFile) -> Iterator[ClauseItem]:
         for target in self.ordered_targets():
             for clause in CONTRACT.values():
-                if clause.lacks(target.subject) is None:
+                if self.why_not(clause, target) is None:
                     name = f"{clause.id} {clause.title} [{target.id}]"
                     item: ClauseItem = ClauseItem.from_parent(parent, name=name, clause=clause, target=target, run=self)
                     item.add_marker(_mark(clause.family))

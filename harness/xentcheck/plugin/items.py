@@ -12,7 +12,7 @@ from xentcheck.bench import Target
 from xentcheck.clauses import Clause
 from xentcheck.judge import Assignment, judge
 from xentcheck.panel import CLAUSE as PANEL
-from xentcheck.panel import PanelAnswer, answer_panel, not_run
+from xentcheck.panel import PanelAnswer, answer_panel
 from xentcheck.text import describe_failure
 from xentcheck_reports import Record, Status
 
@@ -53,8 +53,7 @@ class ClauseItem(pytest.Item):
         run = self.conformance
         bench = run.bench(self.target)
         if self.clause is PANEL:
-            postponed = run.level.postpones(self.target.subject, self.target.dtype, self.clause.options)
-            answer = not_run(bench, postponed) if postponed else answer_panel(bench)
+            answer = answer_panel(bench)
             if isinstance(answer, PanelAnswer):
                 # Judged by the controlling process, once every subject has answered.
                 self.user_properties.append((PANEL_PROPERTY, answer.model_dump_json()))

@@ -92,11 +92,11 @@ class Reporting:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Compare the panels, say why clauses do not apply, write the page; also after Ctrl-C, with what there is."""
+        """Compare the panels, say what was not judged, write the page; also after Ctrl-C, with what there is."""
         for target, clause in itertools.product(self._run.targets, CONTRACT.values()):
-            reason = clause.lacks(target.subject)
-            if reason:
-                self._add(evidence.record(clause, target, Status.UNSUPPORTED, reason=f"{target.subject.name} {reason}"))
+            if absent := self._run.why_not(clause, target):
+                status, reason = absent
+                self._add(evidence.record(clause, target, status, reason=reason))
         compared = compare_panels(self._panels, self._run.subjects.__getitem__)
         for record in compared:
             self._add(record)
