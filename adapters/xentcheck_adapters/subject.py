@@ -47,6 +47,7 @@ class Subject:
     form_twin  subject of the same framework and mode that takes the other kind of labels
     mode_twin  the eager subject whose answers a compiled mode should repeat
     variant_of the subject whose code this one runs by another door, so that a quick look need not go through all dtypes
+    differentiable  whether it has gradients; one without is judged by its loss alone
     precision  per dtype
     mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows), "kept" (kept rows), "rows" (N)
     empty_mean       the mean over no rows at all: NaN or 0, or None (undeclared)
@@ -75,6 +76,7 @@ class Subject:
     form_twin: str | None = None
     mode_twin: str | None = None
     variant_of: str | None = None
+    differentiable: bool = True
     mean_divides_by: Mapping[str, str] = field(default_factory=dict)
     empty_mean: float | None = float("nan")
     zero_times_inf: str = "nan"

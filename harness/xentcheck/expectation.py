@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from typing import Any, Literal, cast
 
@@ -44,7 +44,12 @@ def expect(call: Call, subject: Subject, dtype: str, rules: Mapping[str, Any] | 
 
 
 def _softmax(call: Call, subject: Subject, profile: reference.Profile, rules: Mapping[str, Any]) -> Expectation:
-    return expect_of(call, *softmax_reference(call, subject, profile.dtype, rules), profile)
+    return _results_of(subject, expect_of(call, *softmax_reference(call, subject, profile.dtype, rules), profile))
+
+
+def _results_of(subject: Subject, expectation: Expectation) -> Expectation:
+    """Without the gradients of a subject that has none."""
+    return expectation if subject.differentiable else replace(expectation, parts={"loss": expectation.parts["loss"]})
 
 
 def softmax_reference(
@@ -84,7 +89,7 @@ def _binary(call: Call, subject: Subject, profile: reference.Profile, _: Mapping
     else:
         answer = reference.binary_cross_entropy(problem)
     bound = reference.binary_error_bound(problem, answer, profile)
-    return Expectation(profile.dtype, _parts(call, answer, bound, profile))
+    return _results_of(subject, Expectation(profile.dtype, _parts(call, answer, bound, profile)))
 
 
 def _parts(

@@ -60,7 +60,7 @@ CLAUSE = Clause(
 
 
 class PanelAnswer(BaseModel):
-    """A subject's answers to the panel, as float64 bytes: per case the losses, then the gradients."""
+    """A subject's answers to the panel, as float64 bytes: per case the losses, then the gradients if it has any."""
 
     subject: str
     device: str
@@ -69,8 +69,13 @@ class PanelAnswer(BaseModel):
 
     def arrays(self) -> list[Returned]:
         """The answers, one per case."""
-        flat = np.frombuffer(base64.b64decode(self.data), np.float64).reshape(-1, _ROWS * (1 + _CLASSES))
-        return [Returned(row[:_ROWS], row[_ROWS:].reshape(_ROWS, _CLASSES)) for row in flat]
+        flat = np.frombuffer(base64.b64decode(self.data), np.float64).reshape(len(panel_cases(self.dtype)), -1)
+        return [_panel_answer(case) for case in flat]
+
+
+def _panel_answer(values: Array) -> Returned:
+    gradients = values[_ROWS:]
+    return Returned(values[:_ROWS], gradients.reshape(_ROWS, _CLASSES) if gradients.size else None)
 
 
 def not_run(bench: Bench, reason: str) -> Record:
@@ -90,7 +95,7 @@ def answer_panel(bench: Bench) -> PanelAnswer | Record:
         except Deviation as deviation:
             problem = failure(CLAUSE, bench, case, deviation)
             return record(CLAUSE, target, deviation.status, failure=problem)
-        parts += [answer.loss.astype(np.float64), answer.grad_logits.astype(np.float64).ravel()]
+        parts += [array.astype(np.float64).ravel() for array in answer.results.values()]
     data = base64.b64encode(np.concatenate(parts).tobytes()).decode()
     return PanelAnswer(subject=target.subject.name, device=target.device, dtype=target.dtype, data=data)
 
