@@ -19,7 +19,8 @@ from xentcheck.build import build_call
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.clauses.equivalence import agree, bounds_added, one_hot
-from xentcheck.evidence import failure, record
+from xentcheck.divergence import Ledger
+from xentcheck.evidence import divergence, failure, record
 from xentcheck.expectation import expect
 from xentcheck.randomness import Array
 from xentcheck.regimes import FINITE_REGIMES
@@ -83,9 +84,18 @@ def not_run(bench: Bench, reason: str) -> Record:
     return record(CLAUSE, bench.target, Status.NOT_RUN, reason=reason)
 
 
-def answer_panel(bench: Bench) -> PanelAnswer | Record:
-    """The subject's answers to the panel, or the record of why there are none."""
+def answer_panel(bench: Bench, ledger: Ledger) -> PanelAnswer | Record:
+    """The subject's answers to the panel, or the record of why there are none: it may be known to differ there, and
+    then each pair with it would."""
     target = bench.target
+    try:
+        versions = bench.pool.open(target.subject, target.device, target.dtype).versions
+    except Unavailable as error:
+        return not_run(bench, str(error))
+    entries = ledger.concerning(CLAUSE.id, target.subject.name, target.dtype, versions)
+    known = [entry for entry in entries if any(map(entry.covers, panel_cases(target.dtype)))]
+    if known:
+        return record(CLAUSE, target, Status.KNOWN_DIVERGENCE, divergences=[divergence(entry) for entry in known])
     parts: list[Array] = []
     for case in panel_cases(target.dtype):
         try:

@@ -49,7 +49,8 @@ class RowErrors:
 
 
 def row_errors(case: Case, answer: Returned, expectation: Expectation) -> tuple[RowErrors, ...]:
-    """The errors of the loss, and of the gradient where there is one; the answer's shapes are those of the expectation, with one loss per row."""
+    """The errors of the loss, and of the gradient where there is one; the answer's shapes are those of the expectation,
+    with one loss per row."""
     loss = _of(case, "loss", answer.loss, expectation)
     if answer.grad_logits is None:
         return (loss,)

@@ -54,7 +54,7 @@ class ClauseItem(pytest.Item):
         bench = run.bench(self.target)
         if self.clause is PANEL:
             postponed = run.level.postpones(self.target.subject, self.target.dtype, self.clause.options)
-            answer = not_run(bench, postponed) if postponed else answer_panel(bench)
+            answer = not_run(bench, postponed) if postponed else answer_panel(bench, run.ledger)
             if isinstance(answer, PanelAnswer):
                 # Judged by the controlling process, once every subject has answered.
                 self.user_properties.append((PANEL_PROPERTY, answer.model_dump_json()))
