@@ -11,7 +11,7 @@ from typing import Any, Callable
 import numpy as np
 
 from xentcheck_adapters import jax_autodiff, tensorflow_autodiff, torch_autodiff
-from xentcheck_adapters.call import REDUCTIONS, Call
+from xentcheck_adapters.call import REDUCTIONS, WEIGHTED_MEAN, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES, dtype_name
 from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.subject import Precision, Subject
@@ -36,7 +36,12 @@ _FUNCTION = {
 _LABELS = {"scce": "index", "cce": "dense", "bce": "multi-hot"}
 _OPTION = {"scce": "ignore_index", "cce": "label_smoothing", "bce": "label_smoothing"}
 _FORM_TWIN = {"scce": "cce", "cce": "scce"}
-_REDUCTION = {"none": None, "sum": "sum", "mean": "sum_over_batch_size"}
+_REDUCTION = {
+    "none": None,
+    "sum": "sum",
+    "mean": "sum_over_batch_size",
+    WEIGHTED_MEAN: "mean_with_sample_weight",
+}
 _PROBABILITIES, _FUNCTIONAL = "-probs", "-functional"
 
 Loss = Callable[[Any, Any], Any]
@@ -80,8 +85,8 @@ def _subject(backend: str, loss: str, suffix: str) -> Subject:
         inputs="probabilities" if suffix == _PROBABILITIES else "logits",
         precision=_precision(backend, loss, from_logits=suffix != _PROBABILITIES),
         differentiable=has_gradients,
-        options=frozenset(_options(backend, loss)),
-        reductions=("none",) if functional else REDUCTIONS,
+        options=frozenset(_options(backend, loss, suffix)),
+        reductions=("none",) if functional else (*REDUCTIONS, WEIGHTED_MEAN),
         label_dtypes=("int64", "int32"),
         devices=("cpu", "cuda") if has_gradients else ("cpu",),
         form_twin=f"keras.{backend}.{_FORM_TWIN[loss]}{suffix}" if loss in _FORM_TWIN else None,
@@ -94,10 +99,11 @@ def _subject(backend: str, loss: str, suffix: str) -> Subject:
     )
 
 
-def _options(backend: str, loss: str) -> list[str]:
-    """ignore_class of the sparse loss, label_smoothing of the others; all are ordinary code of their backend, which
-    differentiates it twice."""
-    return [_OPTION[loss], *(() if backend == "numpy" else ("hvp",))]
+def _options(backend: str, loss: str, suffix: str) -> list[str]:
+    """ignore_class of the sparse loss, label_smoothing of the others, sample weights of loss objects; all are ordinary
+    code of their backend, which differentiates it twice."""
+    options = [_OPTION[loss], *(() if suffix == _FUNCTIONAL else ("sample_weight",))]
+    return options if backend == "numpy" else [*options, "hvp"]
 
 
 SUBJECTS = tuple(
@@ -110,7 +116,7 @@ SUBJECTS = tuple(
 
 def offered_options(subject: str) -> list[str]:
     """What the loss takes as arguments, and second derivatives where there are first ones."""
-    return _options(*_parts(subject)[:2])
+    return _options(*_parts(subject))
 
 
 def versions() -> dict[str, str]:
@@ -147,7 +153,7 @@ def _loss_object(loss: str, call: Call, arguments: dict[str, Any]) -> Loss:
     made = getattr(keras.losses, _CLASS[loss])(
         **arguments, reduction=_REDUCTION[call.reduction], dtype=dtype_name(call.logits.dtype)
     )
-    return lambda logits, labels: made(labels, logits)
+    return lambda logits, labels: made(labels, logits, sample_weight=call.sample_weight)
 
 
 def _function(loss: str, call: Call, arguments: dict[str, Any]) -> Loss:
