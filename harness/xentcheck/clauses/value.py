@@ -138,7 +138,8 @@ def _each_mean(scope: Scope) -> tuple[Case, ...]:
     case = Case(dtype=scope.dtype, rows=4, classes=7, labels=kind, sample_weighted=True, upstream="random", seed=2)
     means = [replace(case, reduction=name) for name in ("mean", WEIGHTED_MEAN) if name in scope.subject.reductions]
     ignoring = [with_ignored_rows(mean, "some") for mean in means if scope.subject.offers("ignore_index")]
-    return (case, *means, *ignoring, *(replace(mean, rows=1, seed=0) for mean in means))
+    alone = [replace(mean, rows=1, seed=0) for mean in means if not scope.subject.retraces]
+    return (case, *means, *ignoring, *alone)
 
 
 def _each_regime(**fields: Any) -> Callable[[Scope], tuple[Case, ...]]:
