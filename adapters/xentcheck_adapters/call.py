@@ -10,6 +10,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 REDUCTIONS = ("none", "sum", "mean")
+WEIGHTED_MEAN = "weighted-mean"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class Call:
     labels        (N,) class indices, or (N, C) soft or multi-hot labels
     weight        (C,) class weights
     ignore_index  rows with this label do not count
-    reduction     "none": loss (N,); "sum" and "mean": loss ()
+    sample_weight (N,) multiplies each row's loss
+    reduction     "none": loss (N,); "sum" and "mean": loss (); "weighted-mean": the mean that divides by the sum of the
+                  sample weights of the rows that count, for subjects that have it beside another one
     upstream      upstream gradient of the returned loss, same shape as the loss; None means ones
     want_grad_labels  also return the gradient with respect to dense labels
     z_loss        zeta >= 0: each row's loss gains zeta times its squared log-sum-exp
@@ -32,6 +35,7 @@ class Call:
     logits: Array
     labels: Array
     weight: Array | None = None
+    sample_weight: Array | None = None
     ignore_index: int | None = None
     label_smoothing: float = 0.0
     reduction: str = "none"

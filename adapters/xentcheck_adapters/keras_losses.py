@@ -1,4 +1,5 @@
-"""Keras 3 loss objects on the TensorFlow, PyTorch and JAX backends, from logits and from probabilities.
+"""Keras 3 losses on the TensorFlow, PyTorch, JAX and NumPy backends: loss objects from logits and from probabilities,
+and the functions behind them. On NumPy there are no gradients.
 
 The loss object gets the logits' dtype as its own: Keras' default would turn float64 into float32 and back.
 """
@@ -7,27 +8,43 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+import numpy as np
+
 from xentcheck_adapters import jax_autodiff, tensorflow_autodiff, torch_autodiff
-from xentcheck_adapters.call import REDUCTIONS, Call
+from xentcheck_adapters.call import REDUCTIONS, WEIGHTED_MEAN, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES, dtype_name
-from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.subject import Precision, Subject
 
-_BACKENDS = {"tf": "tensorflow", "torch": "torch", "jax": "jax"}
+_BACKENDS = {"tf": "tensorflow", "torch": "torch", "jax": "jax", "numpy": "numpy"}
 _ENVIRONMENT: dict[str, dict[str, str]] = {
     "tf": tensorflow_autodiff.ENVIRONMENT,
     "torch": {"OMP_NUM_THREADS": "1"},
     "jax": jax_autodiff.ENVIRONMENT,
+    "numpy": {},
 }
 _CLASS = {
     "scce": "SparseCategoricalCrossentropy",
     "cce": "CategoricalCrossentropy",
     "bce": "BinaryCrossentropy",
 }
+_FUNCTION = {
+    "scce": "sparse_categorical_crossentropy",
+    "cce": "categorical_crossentropy",
+    "bce": "binary_crossentropy",
+}
 _LABELS = {"scce": "index", "cce": "dense", "bce": "multi-hot"}
 _OPTION = {"scce": "ignore_index", "cce": "label_smoothing", "bce": "label_smoothing"}
 _FORM_TWIN = {"scce": "cce", "cce": "scce"}
-_REDUCTION = {"none": None, "sum": "sum", "mean": "sum_over_batch_size"}
+_REDUCTION = {
+    "none": None,
+    "sum": "sum",
+    "mean": "sum_over_batch_size",
+    WEIGHTED_MEAN: "mean_with_sample_weight",
+}
+_PROBABILITIES, _FUNCTIONAL = "-probs", "-functional"
+
+Loss = Callable[[Any, Any], Any]
 
 
 def _precision(backend: str, loss: str, from_logits: bool) -> dict[str, Precision]:
@@ -40,27 +57,40 @@ def _precision(backend: str, loss: str, from_logits: bool) -> dict[str, Precisio
         }
     if backend == "jax":
         return {dtype: Precision("uniform", "pairwise") for dtype in FLOAT_DTYPES}
+    if backend == "numpy":
+        # NumPy adds its own dtypes pairwise, float16 in float32, and ml_dtypes' bfloat16 one by one in bfloat16.
+        bfloat16 = Precision("uniform", "lane", 1, accumulator="bfloat16")
+        return {dtype: bfloat16 if dtype == "bfloat16" else Precision("uniform", "pairwise") for dtype in FLOAT_DTYPES}
     # tf.nn's softmax losses compute float16 in float32, and bfloat16 in the dense form only; all else is one op a step.
     wide = {"scce": ("float16",), "cce": ("float16", "bfloat16"), "bce": ()}[loss] if from_logits else ()
     return {dtype: Precision("wide" if dtype in wide else "uniform", "block", 1024) for dtype in FLOAT_DTYPES}
 
 
+def _api(loss: str, suffix: str) -> str:
+    name = (_FUNCTION if suffix == _FUNCTIONAL else _CLASS)[loss]
+    return f"keras.losses.{name}(from_logits={suffix != _PROBABILITIES})"
+
+
 def _subject(backend: str, loss: str, suffix: str) -> Subject:
+    functional, has_gradients = suffix == _FUNCTIONAL, backend != "numpy"
     return Subject(
         name=f"keras.{backend}.{loss}{suffix}",
         adapter="keras_losses",
         framework=f"keras-{_BACKENDS[backend]}",
-        api=f"keras.losses.{_CLASS[loss]}(from_logits={not suffix})",
+        api=_api(loss, suffix),
         mode="eager",
-        requires=("keras", _BACKENDS[backend]),
+        # the NumPy backend imports JAX as well, for the shapes of its convolutions
+        requires=("keras", "jax" if backend == "numpy" else _BACKENDS[backend]),
         labels=(_LABELS[loss],),
-        inputs="probabilities" if suffix else "logits",
-        precision=_precision(backend, loss, from_logits=not suffix),
-        options=frozenset({_OPTION[loss], "hvp"}),
-        reductions=REDUCTIONS,
+        inputs="probabilities" if suffix == _PROBABILITIES else "logits",
+        precision=_precision(backend, loss, from_logits=suffix != _PROBABILITIES),
+        differentiable=has_gradients,
+        options=frozenset(_options(backend, loss, suffix)),
+        reductions=("none",) if functional else (*REDUCTIONS, WEIGHTED_MEAN),
         label_dtypes=("int64", "int32"),
-        devices=("cpu", "cuda"),
+        devices=("cpu", "cuda") if has_gradients else ("cpu",),
         form_twin=f"keras.{backend}.{_FORM_TWIN[loss]}{suffix}" if loss in _FORM_TWIN else None,
+        variant_of=f"keras.{backend}.{loss}" if functional else None,
         mean_divides_by={_LABELS[loss]: "kept" if loss == "scce" else "rows"},
         empty_mean=0.0,
         retraces=backend == "jax",
@@ -69,15 +99,24 @@ def _subject(backend: str, loss: str, suffix: str) -> Subject:
     )
 
 
+def _options(backend: str, loss: str, suffix: str) -> list[str]:
+    """ignore_class of the sparse loss, label_smoothing of the others, sample weights of loss objects; all are ordinary
+    code of their backend, which differentiates it twice."""
+    options = [_OPTION[loss], *(() if suffix == _FUNCTIONAL else ("sample_weight",))]
+    return options if backend == "numpy" else [*options, "hvp"]
+
+
 SUBJECTS = tuple(
-    _subject(backend, loss, suffix) for backend in _BACKENDS for loss in _CLASS for suffix in ("", "-probs")
+    _subject(backend, loss, suffix)
+    for backend in _BACKENDS
+    for loss in _CLASS
+    for suffix in ("", _PROBABILITIES, _FUNCTIONAL)
 )
 
 
 def offered_options(subject: str) -> list[str]:
-    """ignore_class of the sparse loss, label_smoothing of the others; all are ordinary code of their backend, which
-    differentiates it twice."""
-    return [_OPTION[_parts(subject)[1]], "hvp"]
+    """What the loss takes as arguments, and second derivatives where there are first ones."""
+    return _options(*_parts(subject))
 
 
 def versions() -> dict[str, str]:
@@ -91,41 +130,64 @@ def versions() -> dict[str, str]:
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
-    """A runner for "keras.BACKEND.LOSS[-probs]"; Unavailable without the device."""
+    """A runner for "keras.BACKEND.LOSS[-probs|-functional]"; Unavailable without the device."""
     import keras
 
-    backend, loss, from_logits = _parts(subject)
+    backend, loss, suffix = _parts(subject)
     evaluate = _evaluator(backend, device)
     place = {"cpu": "cpu:0", "cuda": "gpu:0"}[device]
+    make = _function if suffix == _FUNCTIONAL else _loss_object
 
     def run(call: Call) -> Returned:
-        arguments: dict[str, Any] = {
-            "from_logits": from_logits,
-            "reduction": _REDUCTION[call.reduction],
-            "dtype": dtype_name(call.logits.dtype),
-        }
-        if loss == "scce":
-            arguments["ignore_class"] = call.ignore_index
-        else:
-            arguments["label_smoothing"] = call.label_smoothing
-        loss_object = getattr(keras.losses, _CLASS[loss])(**arguments)
+        option = {"ignore_class": call.ignore_index} if loss == "scce" else {"label_smoothing": call.label_smoothing}
+        function = make(loss, call, {"from_logits": suffix != _PROBABILITIES, **option})
         with keras.device(place):
-            return evaluate(lambda logits, labels: loss_object(labels, logits), call)
+            return evaluate(function, call)
 
     return run
 
 
-def _parts(subject: str) -> tuple[str, str, bool]:
+def _loss_object(loss: str, call: Call, arguments: dict[str, Any]) -> Loss:
+    import keras
+
+    made = getattr(keras.losses, _CLASS[loss])(
+        **arguments, reduction=_REDUCTION[call.reduction], dtype=dtype_name(call.logits.dtype)
+    )
+    return lambda logits, labels: made(labels, logits, sample_weight=call.sample_weight)
+
+
+def _function(loss: str, call: Call, arguments: dict[str, Any]) -> Loss:
+    import keras
+
+    function = getattr(keras.losses, _FUNCTION[loss])
+    return lambda logits, labels: function(labels, logits, **arguments)
+
+
+def _parts(subject: str) -> tuple[str, str, str]:
     _, backend, loss = subject.split(".")
-    name, _, probabilities = loss.partition("-")
-    return backend, name, not probabilities
+    name, dash, suffix = loss.partition("-")
+    return backend, name, dash + suffix
 
 
-def _evaluator(backend: str, device: str) -> Callable[[Callable[[Any, Any], Any], Call], Returned]:
+def _evaluator(backend: str, device: str) -> Callable[[Loss, Call], Returned]:
     """How this backend evaluates a loss function and its gradients on a call."""
+    if backend == "numpy":
+        return _without_gradients(device)
     if backend == "torch":
         place = torch_autodiff.open_device(device)
         return lambda function, call: torch_autodiff.evaluate(function, call, place)
     autodiff = {"tf": tensorflow_autodiff, "jax": jax_autodiff}[backend]
     place = autodiff.open_device(device)
     return lambda function, call: autodiff.evaluate(autodiff.gradient_step(function), call, place)
+
+
+def _without_gradients(device: str) -> Callable[[Loss, Call], Returned]:
+    if device != "cpu":
+        raise Unavailable(f"NumPy runs on cpu, got device {device!r}")
+
+    def evaluate(function: Loss, call: Call) -> Returned:
+        # Keras keeps strides, and along a strided axis NumPy adds float16 in float16: no precision covers that.
+        logits, labels = (np.ascontiguousarray(array) for array in (call.logits, call.labels))
+        return Returned(np.asarray(function(logits, labels)))
+
+    return evaluate

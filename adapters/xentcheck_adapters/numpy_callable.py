@@ -1,7 +1,7 @@
 """NumPy functions: the built-in one, and any callable of the same signature named `numpy:MODULE_OR_FILE:QUALNAME`.
 
-    fn(logits, labels, *, weight=None, ignore_index=-100, label_smoothing=0.0, z_loss=0.0, softcap=None,
-       reduction="mean", grad_output=None) -> (loss, grad_logits)
+    fn(logits, labels, *, weight=None, sample_weight=None, ignore_index=-100, label_smoothing=0.0, z_loss=0.0,
+       softcap=None, reduction="mean", grad_output=None) -> (loss, grad_logits)
 
 Keyword parameters that a function lacks are options it does not offer.
 """
@@ -24,7 +24,7 @@ from xentcheck_adapters.subject import Precision, Subject
 
 PREFIX = "numpy:"
 BUILT_IN = "numpy"
-_PARAMETERS = ("weight", "ignore_index", "label_smoothing", "z_loss", "softcap")
+_PARAMETERS = ("weight", "sample_weight", "ignore_index", "label_smoothing", "z_loss", "softcap")
 
 Function = Callable[..., Any]
 
@@ -42,7 +42,7 @@ def _subject(name: str, api: str, precision: dict[str, Precision], described: bo
         options=frozenset(_PARAMETERS),
         reductions=REDUCTIONS,
         label_dtypes=("int64", "int32"),
-        mean_divides_by={"index": "weights", "dense": "rows"},
+        mean_divides_by={"index": "weights", "dense": "sample_weights"},
         described=described,
         zero_times_inf="zero" if described else "any",
         empty_mean=float("nan") if described else None,
@@ -136,6 +136,7 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     def run(call: Call) -> Returned:
         keywords: dict[str, Any | None] = {
             "weight": call.weight,
+            "sample_weight": call.sample_weight,
             "label_smoothing": call.label_smoothing,
             "z_loss": call.z_loss,
             "softcap": call.softcap,

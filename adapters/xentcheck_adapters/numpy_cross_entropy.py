@@ -13,6 +13,7 @@ def cross_entropy(
     labels: Array,
     *,
     weight: Array | None = None,
+    sample_weight: Array | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     z_loss: float = 0.0,
@@ -22,17 +23,20 @@ def cross_entropy(
 ) -> tuple[Array, Array]:
     """Loss and its gradient with respect to the logits.
 
-    logits (N, C); labels (N,) integer classes or (N, C) soft labels; weight (C,); grad_output of the loss' shape.
+    logits (N, C); labels (N,) integer classes or (N, C) soft labels; weight (C,); sample_weight (N,) multiplies each
+    row's loss; grad_output of the loss' shape.
     `softcap` c puts c tanh(logits / c) in the logits' place (Gemma 2, arXiv 2408.00118); `z_loss` adds that many times
-    the squared log-sum-exp to each row's loss (PaLM, arXiv 2204.02311). Index labels average over Σ weight[label] of
-    the kept rows, soft labels over N. Raises IndexError for a label outside [0, C) that is not `ignore_index`,
-    TypeError for labels of a wrong dtype, ValueError for a wrong shape.
+    the squared log-sum-exp to each row's loss (PaLM, arXiv 2204.02311). Index labels average over
+    Σ sample_weight weight[label] of the kept rows, soft labels over Σ sample_weight, which is N where there is none.
+    Raises IndexError for a label outside [0, C) that is not `ignore_index`, TypeError for labels of a wrong dtype,
+    ValueError for a wrong shape.
     """
     rows, classes = logits.shape
     wide = np.float64 if logits.dtype == np.float64 else np.float32
     target, kept = _targets(labels, rows, classes, ignore_index, wide)
     weights = np.ones(classes, wide) if weight is None else weight.astype(wide)
-    denominator = rows if labels.ndim == 2 else (target @ weights).sum()
+    row_weights: Array = np.ones(rows, wide) if sample_weight is None else sample_weight.astype(wide)
+    denominator = (row_weights if labels.ndim == 2 else row_weights * (target @ weights)).sum()
     target = weights * ((1 - wide(label_smoothing)) * target + wide(label_smoothing) / classes) * kept[:, None]
 
     with np.errstate(all="ignore"):  # masked classes, overflow and 0/0 are part of the contract
@@ -54,12 +58,13 @@ def cross_entropy(
             log_sum_exp = maximum + log_total
             loss = loss + np.where(kept, wide(z_loss) * log_sum_exp[:, 0] ** 2, 0)
             mass = mass + 2 * wide(z_loss) * log_sum_exp
+        loss = row_weights * loss
         scale = np.ones((), wide) if grad_output is None else grad_output.astype(wide)
         if reduction == "mean":
             loss, scale = loss.sum() / denominator, scale / np.where(denominator == 0, 1, denominator)
         elif reduction == "sum":
             loss = loss.sum()
-        row_scale = np.broadcast_to(scale, (rows,))[:, None]
+        row_scale = (row_weights * scale)[:, None]
         gradient = row_scale * slope * (exponentials / total * mass - target)
     return loss.astype(logits.dtype), np.where(kept[:, None], gradient, 0).astype(logits.dtype)
 

@@ -10,13 +10,23 @@ from xentcheck_adapters.call import Array
 
 @dataclass(frozen=True)
 class Returned:
-    """The subject answered: arrays in the dtypes it chose, and the names of inputs it wrote to."""
+    """The subject answered: arrays in the dtypes it chose, and the names of inputs it wrote to. `grad_logits` is None
+    where the subject is not differentiable."""
 
     loss: Array
-    grad_logits: Array
+    grad_logits: Array | None = None
     grad_labels: Array | None = None
     hvp: Array | None = None
     mutated: tuple[str, ...] = ()
+
+    @property
+    def results(self) -> dict[str, Array]:
+        """The loss, and the gradient to the logits where there is one, by name."""
+        return {"loss": self.loss, **({} if self.grad_logits is None else {"grad_logits": self.grad_logits})}
+
+    def rows(self, keep: Array) -> Returned:
+        """Loss and gradient of the rows named by a mask (N,)."""
+        return Returned(self.loss[keep], None if self.grad_logits is None else self.grad_logits[keep])
 
 
 @dataclass(frozen=True)

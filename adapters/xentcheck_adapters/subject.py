@@ -41,14 +41,16 @@ class Subject:
     requires   modules that must be importable in the worker
     labels     kinds of labels it takes: "index", "dense" (softmax), "multi-hot" (sigmoid)
     inputs     "logits" or "probabilities"
-    options    what it offers among "ignore_index", "weight", "label_smoothing", "z_loss", "softcap", the gradient to
-               dense labels "grad_labels", and Hessian-vector products "hvp": an API whose gradient can be asked to be
-               differentiated again, whatever it makes of that
+    options    what it offers among "ignore_index", "weight", "sample_weight", "label_smoothing", "z_loss", "softcap",
+               the gradient to dense labels "grad_labels", and Hessian-vector products "hvp": an API whose gradient can
+               be asked to be differentiated again, whatever it makes of that
     form_twin  subject of the same framework and mode that takes the other kind of labels
     mode_twin  the eager subject whose answers a compiled mode should repeat
-    variant_of the subject whose code this one runs by another door, so that a quick look need not go through all dtypes
+    variant_of the subject of which this one is another door or setting: a quick look need not go through all dtypes
+    differentiable  whether it has gradients; one without is judged by its loss alone
     precision  per dtype
-    mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows), "kept" (kept rows), "rows" (N)
+    mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows, times their sample weights), "sample_weights" (the
+                     sum of those; kept rows without), "kept" (kept rows), "rows" (N)
     empty_mean       the mean over no rows at all: NaN or 0, or None (undeclared)
     zero_times_inf   per-row loss where a soft label of 0 meets a logit of -inf: "zero", "nan", or "any" (undeclared)
     described        whether anybody knows the subject; one that nobody does is drawn more cases
@@ -75,6 +77,7 @@ class Subject:
     form_twin: str | None = None
     mode_twin: str | None = None
     variant_of: str | None = None
+    differentiable: bool = True
     mean_divides_by: Mapping[str, str] = field(default_factory=dict)
     empty_mean: float | None = float("nan")
     zero_times_inf: str = "nan"

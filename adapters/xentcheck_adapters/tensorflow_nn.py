@@ -1,4 +1,5 @@
-"""tf.nn.sparse_softmax_cross_entropy_with_logits and tf.nn.softmax_cross_entropy_with_logits: eager, graph and XLA."""
+"""tf.nn.sparse_softmax_cross_entropy_with_logits and tf.nn.softmax_cross_entropy_with_logits: eager, graph, XLA, and
+eager with deterministic operations, for which TensorFlow puts other code in these functions' place."""
 
 from __future__ import annotations
 
@@ -15,13 +16,19 @@ _API = {
     "dense": "tf.nn.softmax_cross_entropy_with_logits",
 }
 _OTHER_FORM = {"sparse": "dense", "dense": "sparse"}
-_MODES = ("eager", "function", "xla")
+_MODES = ("eager", "function", "xla", "deterministic")
+_COMPILED = ("function", "xla")
+# What tf.config.experimental.enable_op_determinism() sets. It holds for a process: the mode has processes of its own.
+_DETERMINISTIC = {"TF_DETERMINISTIC_OPS": "1"}
 
 
 def _precision(form: str, mode: str) -> dict[str, Precision]:
     # nn_ops.py casts float16 to float32 before either kernel; bfloat16 only before the dense one. Eigen sums in blocks
     # of 1024; XLA fuses exp into one running sum of SIMD lanes.
     sums, width = ("lane", 8) if mode == "xla" else ("block", 1024)
+    if mode == "deterministic":
+        # log_softmax and then a gather or a product with the labels, one op a step
+        return {dtype: Precision("uniform", sums, width) for dtype in FLOAT_DTYPES}
     return {
         dtype: Precision("uniform" if (form, dtype) == ("sparse", "bfloat16") else "wide", sums, width)
         for dtype in FLOAT_DTYPES
@@ -43,9 +50,10 @@ def _subject(form: str, mode: str) -> Subject:
         devices=("cpu", "cuda"),
         form_twin=f"tf.{_OTHER_FORM[form]}.{mode}",
         mode_twin=None if mode == "eager" else f"tf.{form}.eager",
+        variant_of=f"tf.{form}.eager" if mode == "deterministic" else None,
         zero_times_inf="zero" if mode == "xla" else "nan",
-        retraces=mode != "eager",
-        environment=tensorflow_autodiff.ENVIRONMENT,
+        retraces=mode in _COMPILED,
+        environment={**tensorflow_autodiff.ENVIRONMENT, **(_DETERMINISTIC if mode == "deterministic" else {})},
     )
 
 
@@ -76,6 +84,6 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return api(labels=labels, logits=logits)
 
     step = tensorflow_autodiff.gradient_step(loss)
-    if mode != "eager":
+    if mode in _COMPILED:
         step = tf.function(step, jit_compile=mode == "xla")
     return lambda call: tensorflow_autodiff.evaluate(step, call, place)

@@ -10,7 +10,7 @@ from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.outcome import Crashed, Outcome, OutOfMemory, Refused, Returned, TimedOut
 from xentcheck_adapters.slab import Slab
 
-_CALL_ARRAYS = ("logits", "labels", "weight", "upstream", "vector")
+_CALL_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
 _CALL_SCALARS = ("ignore_index", "label_smoothing", "reduction", "want_grad_labels", "layout", "z_loss", "softcap")
 _OUTCOME_ARRAYS = ("loss", "grad_logits", "grad_labels", "hvp")
 _OTHER_OUTCOMES = {kind.__name__: kind for kind in (Refused, Crashed, TimedOut, OutOfMemory)}

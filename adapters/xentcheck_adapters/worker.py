@@ -27,6 +27,7 @@ from xentcheck_adapters.wire import Header, decode, encode, pack_outcome, unpack
 
 Runner = Callable[[Call], Returned]
 
+_OPTIONAL = ("weight", "sample_weight", "upstream", "vector")  # arrays that a call may have
 _PR_SET_PDEATHSIG = 1
 _MAX_MESSAGE = 2000
 _OUT_OF_MEMORY = ("OutOfMemoryError", "ResourceExhaustedError")  # torch's and TensorFlow's own
@@ -64,13 +65,12 @@ class Worker:
 
 def run_guarded(runner: Runner, call: Call) -> Outcome:
     """Run a call on private copies of its arrays, so that a write to an input is seen and harms nobody."""
+    copies = {name: getattr(call, name).copy() for name in _OPTIONAL if getattr(call, name) is not None}
     private = dataclasses.replace(
         call,
         logits=with_layout(call.logits, call.layout),
         labels=with_layout(call.labels, call.layout if call.has_dense_labels else "contiguous"),
-        weight=None if call.weight is None else call.weight.copy(),
-        upstream=None if call.upstream is None else call.upstream.copy(),
-        vector=None if call.vector is None else call.vector.copy(),
+        **copies,
     )
     try:
         returned = _numeric(runner(private))
@@ -91,7 +91,7 @@ def _numeric(returned: Returned) -> Returned:
 
 
 def _changed(call: Call, private: Call) -> list[str]:
-    names = ("logits", "labels", "weight", "upstream", "vector")
+    names = ("logits", "labels", *_OPTIONAL)
     return [name for name in names if not _same_bits(getattr(call, name), getattr(private, name))]
 
 

@@ -57,8 +57,10 @@ class BatchStatistics:
 def batch_statistics(answer: Returned, expectation: Expectation) -> BatchStatistics:
     """Statistics of one answer, whose shapes are those of the expectation."""
     parts = expectation.parts
+    grad = answer.grad_logits
     return BatchStatistics(
-        loss=_aggregate(answer.loss, parts["loss"]), grad_logits=_aggregate(answer.grad_logits, parts["grad_logits"])
+        loss=_aggregate(answer.loss, parts["loss"]),
+        grad_logits=None if grad is None else _aggregate(grad, parts["grad_logits"]),
     )
 
 

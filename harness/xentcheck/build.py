@@ -15,6 +15,7 @@ from xentcheck.soft_labels import draw_rows, one_hot_rows
 from xentcheck_adapters import Call, dtype_named
 
 _VECTOR_STREAM = 1 << 64  # past every seed
+_SAMPLE_WEIGHT_STREAM = 2 << 64
 _BLOCK_EDGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 
 
@@ -43,6 +44,7 @@ def build_call(case: Case) -> Call:
         logits=logits,
         labels=labels,
         weight=_weight(bits, columns, case.classes).astype(dtype) if case.weighted else None,
+        sample_weight=_sample_weight(case, labels),
         ignore_index=case.ignore_index,
         label_smoothing=case.label_smoothing,
         reduction=case.reduction,
@@ -90,6 +92,18 @@ def _weight(bits: Bits, columns: Array, classes: int) -> Array:
     weight = bits.integers((classes,), 0, 17) / 4.0
     weight[columns] = np.maximum(weight[columns], 0.25)
     return weight
+
+
+def _sample_weight(case: Case, labels: Array) -> Array | None:
+    """Multiples of a quarter up to 4, about half of them 0, but never for every row that counts. From a stream of its
+    own, as a vector."""
+    if not case.sample_weighted:
+        return None
+    bits = Bits(_SAMPLE_WEIGHT_STREAM + case.seed)
+    weight = bits.integers((case.rows,), 1, 17) * bits.flip((case.rows,)) / 4.0
+    counts = np.flatnonzero(labels != case.ignore_index) if labels.ndim == 1 else np.arange(case.rows)
+    weight[counts[:1]] = np.maximum(weight[counts[:1]], 0.25)
+    return np.asarray(weight).astype(dtype_named(case.dtype))
 
 
 def _upstream(case: Case, bits: Bits) -> Array | None:

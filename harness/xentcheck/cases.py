@@ -48,7 +48,7 @@ class Case:
     malformed    what is wrong with the dtype or shape of the labels (see `malformed.py`)
     ignore_index, ignored   the ignore label, and which rows carry it: "none", "some", "all"
     poison       what all logits of ignored rows become: "nan", "+inf", "-inf"
-    weighted     whether class weights are drawn
+    weighted, sample_weighted  whether class weights, and weights of the rows, are drawn
     upstream     kind of upstream gradient (see `build.py`)
     z_loss, softcap  as in a Call
     vector       kind of vector whose product with the Hessian is wanted (see `build.py`)
@@ -71,6 +71,7 @@ class Case:
     ignored: str = "none"
     poison: str | None = None
     weighted: bool = False
+    sample_weighted: bool = False
     label_smoothing: float = 0.0
     reduction: str = "none"
     upstream: str = "ones"

@@ -117,6 +117,8 @@ def describe_case(case: Case, call: Call) -> str:
     lines = [f"# {shape}", f"logits = {_shown(call.logits)}", f"labels = {_shown(call.labels)}  # {call.labels.dtype}"]
     if call.weight is not None:
         lines.append(f"weight = {_shown(call.weight)}")
+    if call.sample_weight is not None:
+        lines.append(f"sample_weight = {_shown(call.sample_weight)}")
     plain = {
         "ignore_index": None,
         "label_smoothing": 0.0,

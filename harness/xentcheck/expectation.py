@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 from typing import Any, Literal, cast
 
@@ -11,7 +11,7 @@ import numpy as np
 
 import xentcheck_reference as reference
 from xentcheck.randomness import Array
-from xentcheck_adapters import Call, Precision, Subject
+from xentcheck_adapters import WEIGHTED_MEAN, Call, Precision, Subject
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,12 @@ def expect(call: Call, subject: Subject, dtype: str, rules: Mapping[str, Any] | 
 
 
 def _softmax(call: Call, subject: Subject, profile: reference.Profile, rules: Mapping[str, Any]) -> Expectation:
-    return expect_of(call, *softmax_reference(call, subject, profile.dtype, rules), profile)
+    return _results_of(subject, expect_of(call, *softmax_reference(call, subject, profile.dtype, rules), profile))
+
+
+def _results_of(subject: Subject, expectation: Expectation) -> Expectation:
+    """Without the gradients of a subject that has none."""
+    return expectation if subject.differentiable else replace(expectation, parts={"loss": expectation.parts["loss"]})
 
 
 def softmax_reference(
@@ -78,13 +83,13 @@ def _product(
 
 
 def _binary(call: Call, subject: Subject, profile: reference.Profile, _: Mapping[str, Any]) -> Expectation:
-    problem = _binary_problem(call)
+    problem = _binary_problem(call, subject)
     if subject.inputs == "probabilities":
         answer = reference.binary_cross_entropy_of_probabilities(problem)
     else:
         answer = reference.binary_cross_entropy(problem)
     bound = reference.binary_error_bound(problem, answer, profile)
-    return Expectation(profile.dtype, _parts(call, answer, bound, profile))
+    return _results_of(subject, Expectation(profile.dtype, _parts(call, answer, bound, profile)))
 
 
 def _parts(
@@ -109,7 +114,7 @@ def _low(answer: reference.Reference | reference.BinaryReference, name: str) -> 
 def _problem(call: Call, subject: Subject, rules: Mapping[str, Any]) -> reference.Problem:
     kind = "dense" if call.has_dense_labels else "index"
     options = {
-        "mean_divides_by": subject.mean_divides_by.get(kind, "rows"),
+        "mean_divides_by": _divisor(call, subject, kind),
         "empty_mean": nan if subject.empty_mean is None else subject.empty_mean,
         "zero_times_inf": "zero" if subject.zero_times_inf == "any" else subject.zero_times_inf,
         **rules,
@@ -118,9 +123,10 @@ def _problem(call: Call, subject: Subject, rules: Mapping[str, Any]) -> referenc
         logits=_wide(call.logits),
         labels=_wide(call.labels) if kind == "dense" else call.labels,
         weight=None if call.weight is None else _wide(call.weight),
+        sample_weight=None if call.sample_weight is None else _wide(call.sample_weight),
         ignore_index=call.ignore_index,
         label_smoothing=call.label_smoothing,
-        reduction=cast(Literal["none", "sum", "mean"], call.reduction),
+        reduction=_reduction(call),
         upstream=None if call.upstream is None else _wide(call.upstream),
         z_loss=call.z_loss,
         softcap=call.softcap,
@@ -128,12 +134,22 @@ def _problem(call: Call, subject: Subject, rules: Mapping[str, Any]) -> referenc
     )
 
 
-def _binary_problem(call: Call) -> reference.BinaryProblem:
+def _reduction(call: Call) -> Literal["none", "sum", "mean"]:
+    return "mean" if call.reduction == WEIGHTED_MEAN else cast(Literal["none", "sum", "mean"], call.reduction)
+
+
+def _divisor(call: Call, subject: Subject, kind: str) -> Any:
+    return "sample_weights" if call.reduction == WEIGHTED_MEAN else subject.mean_divides_by.get(kind, "rows")
+
+
+def _binary_problem(call: Call, subject: Subject) -> reference.BinaryProblem:
     return reference.BinaryProblem(
         logits=_wide(call.logits),
         labels=_wide(call.labels),
+        sample_weight=None if call.sample_weight is None else _wide(call.sample_weight),
         label_smoothing=call.label_smoothing,
-        reduction=cast(Literal["none", "sum", "mean"], call.reduction),
+        reduction=_reduction(call),
+        mean_divides_by=_divisor(call, subject, "multi-hot"),
         upstream=None if call.upstream is None else _wide(call.upstream),
     )
 

@@ -93,13 +93,14 @@ def _ratio(grade: str, call: Call, answer: Returned, problem: Problem, reference
     expectation = expect_of(call, problem, reference, profile)
     if grade.startswith("A"):
         expectation = _relative(expectation, reference, profile, call.logits.shape[1])
-    ratios = {name: error_ratio(getattr(answer, name), part, dtype) for name, part in expectation.parts.items()}
+    ratios = {name: error_ratio(got, expectation.parts[name], dtype) for name, got in answer.results.items()}
     if grade.startswith("C"):
         # What C adds to B is one rounding of log-sum-exp, and data reach it: the margin is for what is left.
         tighter = expect_of(call, problem, reference, replace(profile, offset=False))
-        for name, part in expectation.parts.items():
-            share = 1.0 - tighter.parts[name].bound / np.where(part.bound > 0, part.bound, np.inf)
-            ratios[name] = np.maximum(ratios[name] - share, 0.0) / (1.0 - share)
+        for name, ratio in ratios.items():
+            bound = expectation.parts[name].bound
+            share = 1.0 - tighter.parts[name].bound / np.where(bound > 0, bound, np.inf)
+            ratios[name] = np.maximum(ratio - share, 0.0) / (1.0 - share)
     return max(float(np.nan_to_num(ratio, nan=np.inf).max(initial=0)) for ratio in ratios.values())
 
 

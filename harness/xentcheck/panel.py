@@ -19,7 +19,8 @@ from xentcheck.build import build_call
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.clauses.equivalence import agree, bounds_added, one_hot
-from xentcheck.evidence import failure, record
+from xentcheck.divergence import Ledger
+from xentcheck.evidence import divergence, failure, record
 from xentcheck.expectation import expect
 from xentcheck.randomness import Array
 from xentcheck.regimes import FINITE_REGIMES
@@ -60,7 +61,7 @@ CLAUSE = Clause(
 
 
 class PanelAnswer(BaseModel):
-    """A subject's answers to the panel, as float64 bytes: per case the losses, then the gradients."""
+    """A subject's answers to the panel, as float64 bytes: per case the losses, then the gradients if it has any."""
 
     subject: str
     device: str
@@ -69,13 +70,32 @@ class PanelAnswer(BaseModel):
 
     def arrays(self) -> list[Returned]:
         """The answers, one per case."""
-        flat = np.frombuffer(base64.b64decode(self.data), np.float64).reshape(-1, _ROWS * (1 + _CLASSES))
-        return [Returned(row[:_ROWS], row[_ROWS:].reshape(_ROWS, _CLASSES)) for row in flat]
+        flat = np.frombuffer(base64.b64decode(self.data), np.float64).reshape(len(panel_cases(self.dtype)), -1)
+        return [_panel_answer(case) for case in flat]
 
 
-def answer_panel(bench: Bench) -> PanelAnswer | Record:
-    """The subject's answers to the panel, or the record of why there are none."""
+def _panel_answer(values: Array) -> Returned:
+    gradients = values[_ROWS:]
+    return Returned(values[:_ROWS], gradients.reshape(_ROWS, _CLASSES) if gradients.size else None)
+
+
+def not_run(bench: Bench, reason: str) -> Record:
+    """The record of a subject that did not take part."""
+    return record(CLAUSE, bench.target, Status.NOT_RUN, reason=reason)
+
+
+def answer_panel(bench: Bench, ledger: Ledger) -> PanelAnswer | Record:
+    """The subject's answers to the panel, or the record of why there are none: it may be known to differ there, and
+    then each pair with it would."""
     target = bench.target
+    try:
+        versions = bench.pool.open(target.subject, target.device, target.dtype).versions
+    except Unavailable as error:
+        return not_run(bench, str(error))
+    entries = ledger.concerning(CLAUSE.id, target.subject.name, target.dtype, versions)
+    known = [entry for entry in entries if any(map(entry.covers, panel_cases(target.dtype)))]
+    if known:
+        return record(CLAUSE, target, Status.KNOWN_DIVERGENCE, divergences=[divergence(entry) for entry in known])
     parts: list[Array] = []
     for case in panel_cases(target.dtype):
         try:
@@ -85,7 +105,7 @@ def answer_panel(bench: Bench) -> PanelAnswer | Record:
         except Deviation as deviation:
             problem = failure(CLAUSE, bench, case, deviation)
             return record(CLAUSE, target, deviation.status, failure=problem)
-        parts += [answer.loss.astype(np.float64), answer.grad_logits.astype(np.float64).ravel()]
+        parts += [array.astype(np.float64).ravel() for array in answer.results.values()]
     data = base64.b64encode(np.concatenate(parts).tobytes()).decode()
     return PanelAnswer(subject=target.subject.name, device=target.device, dtype=target.dtype, data=data)
 

@@ -49,16 +49,16 @@ class RowErrors:
 
 
 def row_errors(case: Case, answer: Returned, expectation: Expectation) -> tuple[RowErrors, ...]:
-    """The errors of loss and gradient; the answer's shapes are those of the expectation, with one loss per row."""
-    return tuple(_of(case, "loss" if name == "loss" else "grad_logits", answer, expectation) for name in _RESULTS)
+    """The errors of the loss, and of the gradient where there is one; the answer's shapes are those of the expectation,
+    with one loss per row."""
+    loss = _of(case, "loss", answer.loss, expectation)
+    if answer.grad_logits is None:
+        return (loss,)
+    return loss, _of(case, "grad_logits", answer.grad_logits, expectation)
 
 
-_RESULTS = ("loss", "grad_logits")
-
-
-def _of(case: Case, what: What, answer: Returned, expectation: Expectation) -> RowErrors:
+def _of(case: Case, what: What, got: Array, expectation: Expectation) -> RowErrors:
     dtype, expected = expectation.dtype, expectation.parts[what]
-    got = getattr(answer, what)
     ratio, limit = error_ratio(got, expected, dtype), first_overflow(dtype)
     low = np.broadcast_to(expected.low, expected.value.shape)
     mine, true, low = (np.asarray(v).astype(np.float64).reshape(case.rows, -1) for v in (got, expected.value, low))

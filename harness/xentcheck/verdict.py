@@ -101,7 +101,8 @@ def returned(outcome: Outcome) -> Returned:
 def well_formed(answer: Returned, call: Call, dtype: str) -> Returned:
     """The answer, fit to be indexed by row and class; raises Deviation if a shape or dtype is wrong."""
     _check_form("loss", answer.loss, call.logits.shape[:1] if call.reduction == "none" else (), dtype)
-    _check_form("grad_logits", answer.grad_logits, call.logits.shape, dtype)
+    if answer.grad_logits is not None:
+        _check_form("grad_logits", answer.grad_logits, call.logits.shape, dtype)
     return answer
 
 
@@ -226,7 +227,8 @@ def _worst(what: str, ratio: Array, got: Array, expected: Expected, token: str) 
 def with_twin(measurement: Measurement, mine: Returned, other: Returned) -> Measurement:
     """The measurement, with the number of losses and gradients that are bitwise equal to another subject's."""
     equal = of = 0
-    for a, b in ((mine.loss, other.loss), (mine.grad_logits, other.grad_logits)):
+    theirs = other.results
+    for a, b in ((array, theirs[name]) for name, array in mine.results.items() if name in theirs):
         same = np.asarray(a).astype(np.float64) == np.asarray(b).astype(np.float64)
         both_nan = np.isnan(a.astype(np.float64)) & np.isnan(b.astype(np.float64))
         equal, of = equal + int((same | both_nan).sum()), of + same.size

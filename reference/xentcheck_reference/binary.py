@@ -11,11 +11,12 @@ Nothing cancels while 0 <= y <= 1: 1 - y' is formed as (1-y)(1-eps) + eps/2.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import fsum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .bounds import E_EXP, E_LOG, SAFETY, U64, Bound
+from .bounds import E_EXP, E_LOG, SAFETY, SAMPLE_WEIGHT_ROUNDINGS, U64, Bound
 from .problem import BinaryProblem, FloatArray, check_probabilities
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class BinaryReference:
     grad_labels: FloatArray
     """(N, C), upstream applied"""
     row_loss: FloatArray
-    """(N,) mean over the classes"""
+    """(N,) mean over the classes, times the sample weight"""
     scale: FloatArray
     """(N,) upstream times d(returned loss)/d(one element's loss)"""
     positive: FloatArray
@@ -83,10 +84,13 @@ def binary_error_bound(problem: BinaryProblem, reference: BinaryReference, profi
         scale, eta = np.abs(reference.scale)[:, None], profile.eta
         # upstream, 1/C and 1/N are at most 4 roundings to the dtype, and relative: they act on the finished gradient
         output = 5.0 * profile.u
+        if problem.sample_weight is not None:
+            eta = eta * (1.0 + np.abs(problem.sample_weight).max(initial=0.0))
+            output += SAMPLE_WEIGHT_ROUNDINGS * profile.u + _weight_sum(problem, profile)
         grad = SAFETY * (scale * gradient + output * np.abs(reference.grad_logits)) + eta * (1.0 + scale)
         # log p(no) - log p(yes) is x only to those who simplify it; near x = 0 the two logs cancel
         logs = reference.positive + reference.negative
-        slope = 8.0 * profile.u + (2.0 * E_LOG + 2.0) * profile.u_elementwise
+        slope = output + 3.0 * profile.u + (2.0 * E_LOG + 2.0) * profile.u_elementwise
         labels = SAFETY * slope * scale * (1.0 - problem.label_smoothing) * logs + eta * (1.0 + scale) * (1.0 + logs)
         if reference.probabilities:  # a scale that underflows is divided by p or 1 - p afterwards
             grad += eta * (1.0 + scale) * (1.0 / problem.logits + 1.0 / (1.0 - problem.logits))
@@ -115,13 +119,12 @@ def _assemble(
     probabilities: bool,
 ) -> BinaryReference:
     count, classes = element.shape
-    row_loss = element.mean(axis=1)
+    weights = np.ones(count) if problem.sample_weight is None else problem.sample_weight
+    row_loss = element.mean(axis=1) * weights
     upstream = np.ones(()) if problem.upstream is None else problem.upstream
-    if problem.reduction == "none":
-        loss = row_loss
-    else:
-        loss = np.asarray(row_loss.sum() / (count if problem.reduction == "mean" else 1))
-    scale = np.broadcast_to(upstream / (classes * (count if problem.reduction == "mean" else 1)), (count,))
+    denominator = _denominator(problem)
+    loss = row_loss if problem.reduction == "none" else np.asarray(row_loss.sum() / denominator)
+    scale = np.broadcast_to(upstream / (classes * denominator), (count,)) * weights
     grad_labels = (scale * (1.0 - problem.label_smoothing))[:, None] * to_labels
     return BinaryReference(loss, scale[:, None] * grad, grad_labels, row_loss, scale, positive, negative, probabilities)
 
@@ -175,15 +178,34 @@ def _loss_bound(
     # storing the element, the sum, 1/C and the output
     row = SAFETY * (element.mean(axis=1) + (class_sum + 3.0 * profile.u) * magnitude) + 2.0 * profile.eta
     row += U64 * 25.0 * magnitude
+    if problem.sample_weight is not None:
+        rescaled = SAFETY * SAMPLE_WEIGHT_ROUNDINGS * profile.u * np.abs(reference.row_loss)
+        row = np.abs(problem.sample_weight) * row + rescaled + profile.eta
     if problem.reduction == "none":
         return np.asarray(row)
-    total = row.sum() + SAFETY * (profile.row_sum(count) + 3.0 * profile.u) * np.abs(reference.row_loss).sum()
-    return np.asarray(total / (count if problem.reduction == "mean" else 1) + profile.eta)
+    sums = profile.row_sum(count) + 3.0 * profile.u + _weight_sum(problem, profile)
+    total = row.sum() + SAFETY * sums * np.abs(reference.row_loss).sum()
+    return np.asarray(total / abs(_denominator(problem)) + profile.eta)
+
+
+def _denominator(problem: BinaryProblem) -> float:
+    if problem.reduction != "mean":
+        return 1.0
+    weights = problem.sample_weight if problem.mean_divides_by == "sample_weights" else None
+    return float(len(problem.logits)) if weights is None else fsum(weights)
+
+
+def _weight_sum(problem: BinaryProblem, profile: Profile) -> float:
+    """Relative error of a mean's denominator."""
+    summed = problem.reduction == "mean" and problem.mean_divides_by == "sample_weights"
+    return profile.row_sum(len(problem.logits)) if summed and problem.sample_weight is not None else 0.0
 
 
 def _sums(problem: BinaryProblem, reference: BinaryReference) -> FloatArray:
-    """What the means add up before they divide."""
+    """What the means add up before they divide, and before they are weighted."""
     rows = np.abs(reference.row_loss)
+    if problem.sample_weight is not None:
+        rows = np.maximum(rows, _element_magnitude(problem, reference).mean(axis=1))
     total = rows if problem.reduction == "none" else rows.sum()
     return np.asarray(total * problem.logits.shape[1])
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .oracle_error import OracleTerms
+from .overflow import largest_intermediate
 from .rows import RowStatistics, of_probabilities, row_blocks
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 E_EXP = 4.0
 E_LOG = 4.0
 E_TANH = 4.0
+# Of a sample weight: rescaled by N over the kept rows, as Keras has it (a quotient and a product), and multiplied in.
+SAMPLE_WEIGHT_ROUNDINGS = 3.0
 # What first-order analysis drops: products of two roundings, at most a few u of each other for u <= 2^-8.
 SAFETY = 1.02
 U64 = 2.0**-53
@@ -55,7 +58,9 @@ def error_bound(problem: Problem, reference: Reference, profile: Profile) -> Bou
         roundings = Roundings(problem, reference, profile)
         grad_labels = None if reference.grad_labels is None else roundings.grad_labels(reference.grad_labels)
         loss = roundings.loss(reference.loss)
-        overflow = np.abs(reference.loss) + loss + roundings.intermediate() > profile.largest
+        overflow = (
+            np.abs(reference.loss) + loss + largest_intermediate(problem, reference.rows, profile) > profile.largest
+        )
         return Bound(loss, roundings.grad_logits(reference.grad_logits), grad_labels, overflow)
 
 
@@ -91,9 +96,10 @@ class Roundings:
         self.log_sum_exp = self.log_sum + (profile.u_elementwise + profile.u_log_softmax) * size
         self.row_sum = profile.row_sum(int(rows.kept.sum()))
         self.scale_error = self._scale_error()
-        # A factor of q_j that underflows, before or after the class weight is multiplied in
-        largest_weight = 0.0 if problem.weight is None else np.abs(problem.weight).max()
-        self.option_underflow = profile.eta * (1.0 + largest_weight) * (self.scale_error > 0.0)
+        # A factor of q_j that underflows, before or after the weights are multiplied in
+        largest_weight, self.largest_sample_weight = _largest(problem.weight), _largest(problem.sample_weight)
+        factors = (1.0 + largest_weight) * (1.0 + self.largest_sample_weight)
+        self.option_underflow = profile.eta * factors * (self.scale_error > 0.0)
 
     @property
     def log_sum_terms(self) -> dict[str, FloatArray]:
@@ -144,13 +150,16 @@ class Roundings:
             size = np.abs(rows.log_sum_exp)
             # the square's derivative; zeta itself, two products, the sum with the loss
             terms["z-loss"] = self.problem.z_loss * size * (2.0 * self.log_sum_exp + 4.0 * p.u * size)
+        if self.problem.sample_weight is not None:
+            terms = {name: np.abs(self.problem.sample_weight) * value for name, value in terms.items()}
+            terms["sample weight"] = SAMPLE_WEIGHT_ROUNDINGS * p.u * np.abs(rows.loss)
         terms["output"] = p.u * np.abs(rows.loss)
         terms["oracle"] = self.oracle.row_loss()
         return terms
 
     def loss(self, expected: FloatArray) -> FloatArray:
         p, rows = self.profile, self.rows
-        row = SAFETY * sum(self.loss_terms.values()) + p.eta * (1.0 + self.mass)
+        row = SAFETY * sum(self.loss_terms.values()) + p.eta * (1.0 + self.mass) * (1.0 + self.largest_sample_weight)
         row = np.where(rows.kept, row, 0.0)
         if self.problem.reduction == "none":
             return _of_finite(row, expected)
@@ -159,28 +168,6 @@ class Roundings:
         if self.problem.reduction == "mean":  # storing the denominator (a sum of weights itself) and dividing by it
             bound += SAFETY * (2.0 * p.u + self._weight_sum()) * np.abs(expected)
         return _of_finite(bound, expected)
-
-    def intermediate(self) -> FloatArray:
-        """(N,) or (): magnitude of the sums an honest narrow subject keeps in its dtype on the way to the loss.
-
-        Index labels with smoothing: PyTorch sums w_j nll_j over classes and rows, and divides a mean by the sum of
-        weights (below 1, it may be), before it multiplies by eps/C. Means: the sum before the division, unless rows
-        accumulate in float32; Keras scales kept rows by N/kept first and then divides by N. A z-loss squares the
-        log-sum-exp before it multiplies by zeta.
-        """
-        p, rows, problem = self.profile, self.rows, self.problem
-        sums = np.zeros(len(rows.loss))
-        if p.narrow and p.storage != "wide" and not problem.soft and problem.label_smoothing:
-            sums = (rows.nll * (1.0 if problem.weight is None else np.abs(problem.weight))).sum(axis=1)
-        if p.narrow and p.storage == "uniform" and problem.z_loss:
-            sums = np.where(rows.kept, np.maximum(sums, rows.log_sum_exp**2), sums)
-        if problem.reduction == "none":
-            return sums
-        losses = np.abs(rows.loss).sum() if p.narrow and p.row_sums == "io" else 0.0
-        if problem.mean_divides_by == "kept":
-            losses *= len(rows.loss) / max(int(rows.kept.sum()), 1)
-        smooth = np.where(rows.kept, sums, 0.0).sum()
-        return np.asarray(max(smooth, losses, smooth / rows.denominator if rows.denominator > 0.0 else 0.0))
 
     def grad_logits(self, expected: FloatArray) -> FloatArray:
         bound = np.zeros(expected.shape)
@@ -221,6 +208,7 @@ class Roundings:
         if self.capped is not None:
             r = self._through_softcap(rows, r, softmax, mass) + self.oracle.slope_error(rows, magnitude)
         given = float(self.problem.upstream is not None) + 2.0 * (self.capped is not None)
+        given += SAMPLE_WEIGHT_ROUNDINGS * (self.problem.sample_weight is not None)
         if self.probabilities:
             magnitude = magnitude * self.problem.logits[rows]
         r += (p.u + p.u_elementwise + given * p.u) * magnitude
@@ -262,8 +250,13 @@ class Roundings:
         return slope * nll + (self.log_sum + self.offset)[rows, None]
 
     def _weight_sum(self) -> float:
-        weights = self.problem.reduction == "mean" and self.problem.mean_divides_by == "weights"
-        return self.row_sum if weights and self.problem.weight is not None else 0.0
+        problem = self.problem
+        if problem.reduction != "mean" or problem.mean_divides_by not in ("weights", "sample_weights"):
+            return 0.0
+        weighted = problem.mean_divides_by == "weights" and problem.weight is not None
+        if problem.sample_weight is None:
+            return self.row_sum if weighted else 0.0
+        return self.row_sum + self.profile.u * weighted  # and the product of the two weights
 
     def _scale_error(self) -> float:
         """Relative error of scale * q_j before the cancelling subtraction: it acts on S s_j and on q_j separately.
@@ -272,15 +265,21 @@ class Roundings:
         """
         problem, u = self.problem, self.profile.u
         mean, given = problem.reduction == "mean", problem.upstream is not None
+        sampled = problem.sample_weight is not None
         roundings = (
             2.0 * mean  # the denominator, and 1 / denominator
             + given
-            + (problem.soft and (mean or given))  # q_j * scale is a product only where scale is not 1
+            + SAMPLE_WEIGHT_ROUNDINGS * sampled
+            + (problem.soft and (mean or given or sampled))  # q_j * scale is a product only where scale is not 1
             + (problem.weight is not None)
             + 3.0 * (problem.label_smoothing > 0.0)  # each path's factor, and their sum
             + 5.0 * self.probabilities  # division by p, by sum(p), and the sum's storage
         )
         return float(roundings * u + self._weight_sum() + self.class_sum * self.probabilities)
+
+
+def _largest(weights: FloatArray | None) -> float:
+    return 0.0 if weights is None else float(np.abs(weights).max(initial=0.0))
 
 
 def _of_finite(bound: FloatArray, expected: FloatArray) -> FloatArray:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from .capping import cap_exactly
-from .doubleword import DoubleWord, sum_of_pairs, sum_of_rows, two_difference
+from .doubleword import DoubleWord, sum_of_pairs, two_difference
 from .elementary import exp, log1p
 from .rows import row_blocks
 
@@ -39,7 +39,8 @@ def exact_results(problem: Problem, rows: RowStatistics) -> ExactResults:
         scale = exact_scale(problem, rows)
         for part in row_blocks(problem.logits.shape):
             block = ExactBlock(problem, rows, part)
-            _store(losses, part, block.loss().where(rows.kept[part], 0.0))
+            loss = block.loss() if problem.sample_weight is None else block.loss() * problem.sample_weight[part]
+            _store(losses, part, loss.where(rows.kept[part], 0.0))
             _store(grad, part, block.gradient() * scale[part][:, None])
             if labels is not None:
                 _store(labels, part, block.label_gradient() * scale[part][:, None])
@@ -47,10 +48,10 @@ def exact_results(problem: Problem, rows: RowStatistics) -> ExactResults:
 
 
 def exact_scale(problem: Problem, rows: RowStatistics) -> DoubleWord:
-    """(N,) upstream over the mean's denominator."""
+    """(N,) upstream over the mean's denominator, times the sample weight."""
     upstream = np.ones(()) if problem.upstream is None else problem.upstream
     scale = np.broadcast_to(upstream, rows.scale.shape) / _denominator(problem, rows)
-    return scale.where(rows.kept, 0.0)
+    return (scale if problem.sample_weight is None else scale * problem.sample_weight).where(rows.kept, 0.0)
 
 
 class ExactBlock:
@@ -210,10 +211,13 @@ def _target(problem: Problem, part: slice, index: Indices) -> _Target:
 
 def _denominator(problem: Problem, rows: RowStatistics) -> DoubleWord:
     """() what the mean divides by; a sum of weights is one of doubles and needs its low part."""
-    weights = problem.reduction == "mean" and problem.mean_divides_by == "weights" and problem.weight is not None
-    if weights and rows.denominator and problem.weight is not None:
-        return sum_of_rows(problem.weight[problem.labels[rows.kept].astype(np.intp)])
-    return DoubleWord.of(rows.denominator or 1.0)
+    if problem.reduction != "mean" or problem.mean_divides_by in ("rows", "kept") or not rows.denominator:
+        return DoubleWord.of(rows.denominator or 1.0)
+    weights = DoubleWord.of(np.ones(len(rows.kept)) if problem.sample_weight is None else problem.sample_weight)
+    weights = weights[rows.kept]
+    if problem.mean_divides_by == "weights" and problem.weight is not None:
+        weights = weights * problem.weight[problem.labels[rows.kept].astype(np.intp)]
+    return sum_of_pairs(weights)
 
 
 def _reduced(problem: Problem, rows: RowStatistics, losses: DoubleWord) -> DoubleWord:

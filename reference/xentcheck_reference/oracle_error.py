@@ -85,6 +85,8 @@ class OracleTerms:
         if self.problem.z_loss:
             size = np.abs(rows.log_sum_exp)
             error += self.problem.z_loss * size * (2.0 * self.log_sum_exp + 4.0 * self.u * size)
+        if self.problem.sample_weight is not None:
+            error = np.abs(self.problem.sample_weight) * error + self.u * np.abs(rows.loss) + _SMALLEST
         return np.asarray(np.where(rows.kept, error, 0.0))
 
     def loss(self, expected: FloatArray) -> FloatArray:
@@ -107,7 +109,9 @@ class OracleTerms:
         if self.problem.gradient_rule == "assume_normalised":
             mass += 1.0
         error = softmax * (self.softmax_error(rows, nll) * (scale * mass)[:, None] + (scale * pull)[:, None])
-        stats.magnitude.add_to(error, rows, 4.0 * self.u * scale)
+        # the denominator, the quotient, the product with q, the difference; sample weights in scale and denominator
+        roundings = 4.0 + 2.0 * (self.problem.sample_weight is not None)
+        stats.magnitude.add_to(error, rows, roundings * self.u * scale)
         # At the maximum, while it outweighs the others: others - mass T/(1+T), in which one-hot labels cancel exactly.
         tail = stats.tail[rows]
         index, top = np.arange(len(tail)), stats.values[rows].argmax(axis=1)

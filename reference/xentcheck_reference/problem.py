@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.integer]
 Reduction = Literal["none", "sum", "mean"]
-MeanDividesBy = Literal["weights", "kept", "rows"]
+MeanDividesBy = Literal["weights", "sample_weights", "kept", "rows"]
 GradientRule = Literal["true", "assume_normalised"]
 ZeroTimesInf = Literal["zero", "nan"]
 
@@ -59,6 +59,13 @@ def _check_softcap(softcap: float | None) -> None:
         _refuse("softcap", softcap, "a finite number > 0, or None")
 
 
+def _check_sample_weight(weight: FloatArray | None, rows: int) -> None:
+    if weight is not None:
+        _check_float("sample_weight", weight, (rows,), "one weight per row")
+        if not np.isfinite(weight).all():
+            _refuse("sample_weight", "a NaN or an infinity", "finite numbers")
+
+
 def _check_upstream(upstream: FloatArray | None, reduction: Reduction, rows: int) -> None:
     if upstream is not None:
         shape = (rows,) if reduction == "none" else ()
@@ -83,6 +90,8 @@ class Problem:
     """(N,) class indices or (N, C) soft labels, of any sum and sign"""
     weight: FloatArray | None = None
     """(C,) class weights"""
+    sample_weight: FloatArray | None = None
+    """(N,) finite factors of the row losses, z-loss included; ones where absent"""
     ignore_index: int | None = None
     """Index labels only: rows with this label are ignored. The one label that may lie outside [0, C)."""
     label_smoothing: float = 0.0
@@ -93,7 +102,8 @@ class Problem:
     """c: the logits are c tanh(x / c) before anything else (Gemma 2, arXiv 2408.00118); gradients are to x"""
     reduction: Reduction = "none"
     mean_divides_by: MeanDividesBy = "rows"
-    """Sum of w[y] over kept rows (index labels only), number of kept rows, or N."""
+    """Sum over kept rows of w[y] times the sample weight (index labels only), of the sample weights, number of kept
+    rows, or N."""
     empty_mean: float = nan
     """The mean when it would divide by zero: NaN (torch) or 0 (Keras)."""
     upstream: FloatArray | None = None
@@ -109,6 +119,7 @@ class Problem:
         self._check_labels(rows, classes)
         if self.weight is not None:
             _check_float("weight", self.weight, (classes,), "one weight per class")
+        _check_sample_weight(self.sample_weight, rows)
         _check_smoothing(self.label_smoothing)
         _check_z_loss(self.z_loss)
         _check_softcap(self.softcap)
@@ -127,7 +138,7 @@ class Problem:
             if self.ignore_index is not None:
                 _refuse("ignore_index", self.ignore_index, "None with soft labels: only an index label can be ignored")
             if self.mean_divides_by == "weights":
-                _refuse("mean_divides_by", "'weights'", "'rows' or 'kept' with soft labels: no single w[y] exists")
+                _refuse("mean_divides_by", "'weights'", "another sum with soft labels: no single w[y] exists")
             return
         if labels.shape != (rows,):
             _refuse("labels", _describe(labels), f"class indices of shape ({rows},), one per row of the logits")
@@ -164,16 +175,21 @@ class BinaryProblem:
     """(N, C)"""
     labels: FloatArray
     """(N, C), any range"""
+    sample_weight: FloatArray | None = None
+    """(N,) finite factors of the row losses; ones where absent"""
     label_smoothing: float = 0.0
     reduction: Reduction = "none"
+    mean_divides_by: Literal["sample_weights", "rows"] = "rows"
     upstream: FloatArray | None = None
     """Cotangent of the returned loss: (N,) for reduction none, () otherwise; None means ones."""
 
     def __post_init__(self) -> None:
         _check_logits(self.logits)
         _check_float("labels", self.labels, self.logits.shape, "shaped like the logits")
+        _check_sample_weight(self.sample_weight, len(self.logits))
         _check_smoothing(self.label_smoothing)
         _check_choice("reduction", self.reduction, Reduction)
+        _check_choice("mean_divides_by", self.mean_divides_by, Literal["sample_weights", "rows"])
         _check_upstream(self.upstream, self.reduction, len(self.logits))
 
 

@@ -67,7 +67,7 @@ class RowStatistics:
     """The same rows with |labels| and |weight|"""
     kept: NDArray[np.bool_]
     scale: FloatArray
-    """upstream times d(returned loss)/d(row loss); 0 on ignored rows"""
+    """upstream times d(returned loss)/d(row loss), sample weight included; 0 on ignored rows"""
     denominator: float
     """What the mean divides by; 1 for the other reductions"""
     z_loss: float
@@ -83,7 +83,7 @@ class RowStatistics:
     gap: FloatArray
     """sum_j |d_j| times the magnitude's q_j"""
     loss: FloatArray
-    """Row losses before the reduction; exactly 0 on ignored rows"""
+    """Row losses before the reduction, times their sample weights; exactly 0 on ignored rows"""
 
     @property
     def log_sum_exp(self) -> FloatArray:
@@ -124,12 +124,14 @@ def evaluate(
     denominator: float,
     assume_normalised: bool,
     z_loss: float,
+    sample_weight: FloatArray | None,
     nll: FloatArray | None,
 ) -> tuple[RowStatistics, FloatArray]:
     """Statistics and row losses of every row, and the (N, C) gradient scale * ((S + 2 z_loss lse) softmax - q) to the
     logits.
 
-    `assume_normalised` takes S = 1 in the gradient, whatever the labels sum to. `nll` (N, C) receives -log softmax.
+    `assume_normalised` takes S = 1 in the gradient, whatever the labels sum to. `sample_weight` (N,) multiplies the row
+    losses, and is in `scale` already. `nll` (N, C) receives -log softmax.
     """
     grad, columns = np.empty(values.shape), np.empty((6, len(values)))
     mass = target.mass
@@ -146,6 +148,8 @@ def evaluate(
                 log_sum_exp = block.maximum + block.log_tail
                 loss += z_loss * log_sum_exp * log_sum_exp
                 pull = 2.0 * z_loss * log_sum_exp
+            if sample_weight is not None:
+                loss *= sample_weight[rows]
             gap = gap if magnitude is target else magnitude.gap(rows, block.d)
             columns[:, rows] = block.maximum, block.tail, block.log_tail, block.argument, gap, loss
             if nll is not None:

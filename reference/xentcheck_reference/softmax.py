@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import fsum
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -112,6 +113,7 @@ def _evaluate(problem: Problem, differences: Differences, capped: Capped | None)
         denominator,
         problem.gradient_rule == "assume_normalised",
         problem.z_loss,
+        problem.sample_weight,
         nll=grad_labels,
     )
     with np.errstate(all="ignore"):
@@ -128,16 +130,19 @@ def _denominator(problem: Problem, kept: NDArray[np.bool_]) -> float:
         return 1.0
     if problem.mean_divides_by == "rows":
         return float(len(kept))
-    if problem.mean_divides_by == "kept" or problem.weight is None:
+    if problem.mean_divides_by == "kept":
         return float(kept.sum())
-    return float(problem.weight[problem.labels[kept].astype(np.intp)].sum())
+    weights = np.ones(len(kept)) if problem.sample_weight is None else problem.sample_weight
+    if problem.mean_divides_by == "weights" and problem.weight is not None:
+        return fsum(weights[kept] * problem.weight[problem.labels[kept].astype(np.intp)])
+    return fsum(weights[kept])
 
 
 def _scale(problem: Problem, kept: NDArray[np.bool_], denominator: float) -> FloatArray:
     upstream = np.ones(()) if problem.upstream is None else problem.upstream
     # A mean over nothing is a constant where it is 0, and has no derivative where it is NaN.
     scale = upstream / denominator if denominator else np.full((), problem.empty_mean)
-    return np.where(kept, scale, 0.0)
+    return np.where(kept, scale if problem.sample_weight is None else scale * problem.sample_weight, 0.0)
 
 
 def _reduce(problem: Problem, rows: RowStatistics) -> FloatArray:

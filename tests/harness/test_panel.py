@@ -11,6 +11,7 @@ import pytest
 from xentcheck.bench import Bench
 from xentcheck.cases import case_from_token
 from xentcheck.contract import CONTRACT
+from xentcheck.divergence import Divergence, Ledger
 from xentcheck.panel import PanelAnswer, answer_panel, compare_panels, panel_cases
 from xentcheck.verdict import Deviation
 from xentcheck_adapters import built_in_subjects
@@ -21,7 +22,7 @@ SUBJECTS = built_in_subjects()
 
 @pytest.fixture
 def honest(bench: Callable[..., Bench]) -> PanelAnswer:
-    answer = answer_panel(bench("losses.py:honest"))
+    answer = answer_panel(bench("losses.py:honest"), Ledger(()))
     assert isinstance(answer, PanelAnswer)
     return answer.model_copy(update={"subject": "numpy"})
 
@@ -98,9 +99,28 @@ def test_no_answers_are_no_records() -> None:
 def test_a_subject_that_does_not_answer_has_a_record_instead(
     bench: Callable[..., Bench], name: str, status: Status
 ) -> None:
-    record = answer_panel(bench(name))
+    record = answer_panel(bench(name), Ledger(()))
     assert isinstance(record, Record), "a malformed answer must not reach the comparison"
     assert record.status is status
+
+
+@pytest.mark.parametrize(("classes", "status"), [({"max": 7}, Status.KNOWN_DIVERGENCE), ({"min": 8}, None)])
+def test_a_subject_known_to_differ_on_the_panel_is_not_compared(
+    bench: Callable[..., Bench], classes: dict[str, int], status: Status | None
+) -> None:
+    known = {"clause": "VAL-1", "also": ["EQ-2"], "subjects": ["numpy:*"], "when": {"classes": classes}}
+    entry = Divergence.model_validate({**known, "link": "https://example.org", "reason": "float32", "example": {}})
+    answer = answer_panel(bench("losses.py:honest"), Ledger((entry,)))
+    assert (answer.status if isinstance(answer, Record) else None) is status
+
+
+def test_the_panel_of_a_subject_without_gradients_is_about_losses(honest: PanelAnswer) -> None:
+    losses = [answer.loss for answer in honest.arrays()]
+    forward = honest.model_copy(update={"data": base64.b64encode(np.concatenate(losses).tobytes()).decode()})
+    forward = forward.model_copy(update={"subject": "keras.numpy.scce"})
+    mine, _ = compared(forward, answered_by("torch.eager", honest, error=0.5))
+    assert mine.status is Status.PASS
+    assert mine.values == sum(map(len, losses))
 
 
 def test_replaying_a_panel_case_tells_the_wrong_subject_from_the_right_one(bench: Callable[..., Bench]) -> None:

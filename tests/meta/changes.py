@@ -20,6 +20,14 @@ def unweighted(b: Batch) -> Batch:
     return replace(b, weight=None)
 
 
+def without_sample_weights(b: Batch) -> Batch:
+    return replace(b, sample_weight=None)
+
+
+def sample_weights(change: Callable[[Array], Array]) -> Change:
+    return lambda b: b if b.sample_weight is None else replace(b, sample_weight=change(b.sample_weight))
+
+
 def never_ignoring(b: Batch) -> Batch:
     """Ignored rows count, as class 0 where their label is none."""
     inside = (b.labels >= 0) & (b.labels < b.classes)

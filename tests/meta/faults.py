@@ -7,10 +7,11 @@ from form_faults import Form, Memory, Rows
 from label_faults import Dense, Labels
 from numeric_faults import Gradient, Precision, Softmax
 from option_faults import Ignore, Mean, Smoothing, Upstream, Weight
+from sample_faults import SampleWeight
 from stage_faults import Softcap, ZLoss
 
 FAMILIES = (
     *(Softmax, Precision, Gradient, Rows, Memory, Form, Labels, Dense),
-    *(Smoothing, Mean, Ignore, Upstream, Weight, ZLoss, Softcap),
+    *(Smoothing, Mean, Ignore, Upstream, Weight, SampleWeight, ZLoss, Softcap),
 )
 FAULTS = tuple(f"{family.__name__}.{name}" for family in FAMILIES for name in vars(family) if not name.startswith("_"))

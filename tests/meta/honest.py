@@ -23,6 +23,7 @@ from kernel import (
     smoothed,
     store,
     total,
+    weigh,
     z_slope,
     z_term,
 )
@@ -127,12 +128,13 @@ def row_by_row(
         real,
     )
     check(b)
+    b = replace(b, sample_weight=options.pop("sample_weight", None))
     divisor = denominator(b)
     upstream = np.ones(rows, real) if grad_output is None else np.broadcast_to(grad_output.astype(real), (rows,))
     each = [wide(logits[i : i + 1], labels[i : i + 1], reduction="none", **options) for i in range(rows)]
-    losses = [loss[0].astype(real) for loss, _ in each]
+    losses = [s * loss[0].astype(real) for s, (loss, _) in zip(b.row_weights, each, strict=True)]
     with np.errstate(all="ignore"):
-        scale = upstream / np.where(divisor == 0, 1, divisor) if reduction == "mean" else upstream
+        scale = b.row_weights * (upstream / np.where(divisor == 0, 1, divisor) if reduction == "mean" else upstream)
         grad = np.stack([s * g[0].astype(real) for s, (_, g) in zip(scale, each, strict=True)])
         summed = fold(lambda a, c: a + c, losses)
         loss = np.asarray({"none": losses, "sum": summed, "mean": summed / divisor}[reduction])
@@ -172,6 +174,7 @@ def rounding(dtype: Any) -> Kernel:
         smoothed=lambda b: rounded(smoothed(b)),
         row_losses=lambda q, log_p, b: rounded(row_losses(q, rounded(log_p), b)),
         gradient=gradient,
+        weigh=lambda values, b: rounded(weigh(values, b)),
         row_scale=lambda b, d: rounded(row_scale(b, rounded(d))),
         denominator=lambda b: rounded(denominator(b)),
     )

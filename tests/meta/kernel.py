@@ -17,7 +17,8 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Batch:
-    """One call. logits (N, C) in the caller's dtype; labels (N,) or (N, C); weight (C,); wide: dtype of arithmetic."""
+    """One call. logits (N, C) in the dtype of the caller; labels (N,) or (N, C); weight (C,); sample_weight (N,); wide:
+    dtype of arithmetic."""
 
     logits: Array
     labels: Array
@@ -29,6 +30,7 @@ class Batch:
     wide: Any
     z_loss: float = 0.0
     softcap: float | None = None
+    sample_weight: Array | None = None
 
     @property
     def dense(self) -> bool:
@@ -51,6 +53,11 @@ class Batch:
     def weights(self) -> Array:
         """(C,) class weights, ones where none are given."""
         return np.ones(self.classes, self.wide) if self.weight is None else self.weight.astype(self.wide)
+
+    @property
+    def row_weights(self) -> Array:
+        """(N,) sample weights, ones where none are given."""
+        return np.ones(self.rows, self.wide) if self.sample_weight is None else self.sample_weight.astype(self.wide)
 
     @property
     def onehot(self) -> Array:
@@ -130,9 +137,14 @@ def gradient(p: Array, q: Array, b: Batch) -> Array:
     return np.asarray(p * q.sum(axis=1, keepdims=True) - q)
 
 
+def weigh(values: Array, b: Batch) -> Array:
+    """Losses (N,) or gradients (N, C) times the rows' sample weights."""
+    return np.asarray(values * b.row_weights.reshape(-1, *[1] * (values.ndim - 1)))
+
+
 def denominator(b: Batch) -> Any:
-    """Of the mean: the weights of kept labels, N for dense labels."""
-    return b.wide(b.rows) if b.dense else (b.onehot @ b.weights).sum()
+    """Of the mean: sample weights times the weights of kept labels; sample weights alone for dense labels."""
+    return (b.row_weights if b.dense else b.row_weights * (b.onehot @ b.weights)).sum()
 
 
 def row_scale(b: Batch, divisor: Any) -> Array:
@@ -187,6 +199,7 @@ class Kernel:
     smoothed: Callable[[Batch], Array] = smoothed
     row_losses: Callable[[Array, Array, Batch], Array] = row_losses
     gradient: Callable[[Array, Array, Batch], Array] = gradient
+    weigh: Callable[[Array, Batch], Array] = weigh
     denominator: Callable[[Batch], Any] = denominator
     row_scale: Callable[[Batch, Any], Array] = row_scale
     reduce: Callable[[Array, Any, Batch], Array] = reduce
@@ -199,6 +212,7 @@ class Kernel:
         labels: Array,
         *,
         weight: Array | None = None,
+        sample_weight: Array | None = None,
         ignore_index: int = -100,
         label_smoothing: float = 0.0,
         z_loss: float = 0.0,
@@ -207,7 +221,7 @@ class Kernel:
         grad_output: Array | None = None,
     ) -> tuple[Any, Any]:
         wide = self.wide(logits.dtype)
-        options = (weight, ignore_index, label_smoothing, reduction, grad_output, wide, z_loss, softcap)
+        options = (weight, ignore_index, label_smoothing, reduction, grad_output, wide, z_loss, softcap, sample_weight)
         b = self.see(Batch(logits, labels, *options))
         self.check(b)
         with np.errstate(all="ignore"):  # masked classes, overflow and 0/0 are part of the contract
@@ -222,6 +236,7 @@ class Kernel:
                 grad = grad + softmax * self.z_slope(log_sum, g)
             if g.softcap is not None:
                 grad = grad * self.cap_slope(self.rows_of(g), g)
+            loss, grad = self.weigh(loss, f), self.weigh(grad, g)
             loss = self.reduce(loss, self.denominator(f), f)
             grad = np.broadcast_to(self.row_scale(g, self.denominator(g)), (g.rows,))[:, None] * grad
             return self.store(loss, grad, b)

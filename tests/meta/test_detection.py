@@ -46,6 +46,7 @@ SAMPLE = (
     "Ignore.by_multiplication",
     "Upstream.mean_only",
     "Weight.of_the_largest_logit",
+    "SampleWeight.over_rows_in_gradient",
     "ZLoss.not_doubled",
     "Softcap.without_derivative",
 )

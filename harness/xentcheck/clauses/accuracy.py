@@ -9,7 +9,7 @@ import numpy as np
 from xentcheck.aggregate import Knowledge, batch_statistics, thresholds
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
-from xentcheck.clauses.clause import Clause, softmax_of_logits
+from xentcheck.clauses.clause import Clause, has_gradient, softmax_of_logits
 from xentcheck.expectation import Expectation, Expected, declared_profile, softmax_reference
 from xentcheck.grades import FAILED, grade_ratios, measured_grade, recorded_grade
 from xentcheck.rounding import misrounded
@@ -88,6 +88,7 @@ def _shares_one_mode(case: Case, bench: Bench) -> Measurement:
     answer = bench.answer(call)
     problem, reference = softmax_reference(call, bench.subject, dtype)
     profile = declared_profile(bench.subject.precision[dtype], dtype, call.layout)
+    assert answer.grad_logits is not None
     got = answer.grad_logits.astype(np.float64)
     split = common_mode(problem, reference, profile, got)
     around = Expected(got - split.residual, split.residual_bound, np.zeros(got.shape, bool))
@@ -132,7 +133,7 @@ CLAUSES = (
         "ACC-4",
         "the errors of a row's softmax share one mode, and no column strays from it",
         ("What errs in the sum over the classes errs in every column alike.",),
-        _is_unknown,
+        has_gradient(_is_unknown),
         None,
         _shares_one_mode,
         common_mode_cases,

@@ -59,6 +59,11 @@ def softmax_of_logits(subject: Subject) -> str | None:
     return None
 
 
+def has_gradient(lacks: Callable[[Subject], str | None]) -> Callable[[Subject], str | None]:
+    """Applicability of a clause that is about gradients only, to the differentiable ones among its subjects."""
+    return lambda subject: lacks(subject) or (None if subject.differentiable else "has no gradient")
+
+
 def takes(kind: str, *, option: str | None = None, inputs: str | None = None) -> Callable[[Subject], str | None]:
     """Applicability by the kind of labels a subject takes, an option it offers, and its inputs."""
 

@@ -56,8 +56,9 @@ def _ignored_rows(call: Call) -> Array:
 def _require_zero(answer: Returned, call: Call) -> None:
     """Ignored rows: gradient exactly zero, and the loss too where it is given per row."""
     rows = _ignored_rows(call)
-    parts = {"grad_logits": answer.grad_logits, **({"loss": answer.loss} if answer.loss.ndim else {})}
-    for what, array in parts.items():
+    for what, array in answer.results.items():
+        if not array.ndim:
+            continue
         wrong = array[rows].astype(np.float64)
         wrong = wrong[wrong != 0]
         if wrong.size:

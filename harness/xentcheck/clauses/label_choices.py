@@ -40,17 +40,17 @@ def _name(answer: Returned, call: Call, case: Case, bench: Bench) -> str:
     row, label = case.bad_row, case.bad_label
     assert label is not None
     loss, gradient = loss_of_row(answer, row), gradient_of_row(answer, row)
-    what = _gradient_name(gradient, call, bench, row)
+    what = "" if gradient is None else f", gradient {_gradient_name(gradient, call, bench, row)}"
     if np.isnan(loss):
-        return f"NaN, gradient {what}"
+        return f"NaN{what}"
     if np.isinf(loss):
         return "infinite loss"
     if loss == 0:
-        return f"0, gradient {what}"
+        return f"0{what}"
     readings = {name: read(label, case.classes) for name, read in _READINGS.items()}
     for name, k in readings.items():
         if 0 <= k < case.classes and answers_as(answer, call, bench, row, **with_label(call, row, k)):
-            return f"{name}, gradient 0" if what == "0" else name
+            return f"{name}{what}" if what == ", gradient 0" else name
     return "another number"
 
 
@@ -78,10 +78,12 @@ CLAUSES = (
         takes("index", inputs="logits"),
         cells=_labels_outside,
         answers={
+            "NaN": "the loss shows the fault, and there is no gradient",
             "NaN, gradient NaN": "the row is poisoned, as TensorFlow promises for GPUs",
             "NaN, gradient 0": "the loss shows the fault, the gradient is silent",
             "NaN, gradient softmax": "the loss shows the fault, the gradient goes on training",
             "NaN, gradient of another kind": "the loss shows the fault, the gradient is something else",
+            "0": "the row is ignored, and there is no gradient",
             "0, gradient 0": "the row is ignored",
             "0, gradient softmax": "an all-zero row of labels: loss 0, and a gradient that flattens the row",
             "0, gradient of another kind": "loss 0 with some gradient",

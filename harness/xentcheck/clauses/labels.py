@@ -79,11 +79,11 @@ def _refused_or_poisoned(case: Case, bench: Bench) -> Measurement:
     answer = well_formed(returned(outcome), call, bench.target.dtype)
     row = case.bad_row % case.rows
     loss = float(answer.loss[row] if answer.loss.ndim else answer.loss)
-    gradient = answer.grad_logits[row].astype(np.float64)
     if not np.isnan(loss):
         raise Deviation(
             "silent loss", expected=f"label {case.bad_label} refused, or its loss NaN", got=f"loss {loss!r}"
         )
+    gradient = np.zeros(0) if answer.grad_logits is None else answer.grad_logits[row].astype(np.float64)
     finite = gradient[np.isfinite(gradient) & (gradient != 0)]
     if finite.size:
         raise Deviation(
@@ -100,7 +100,7 @@ def _other_rows(case: Case, bench: Bench, answer: Returned) -> Measurement:
     call = bench.call(case)
     keep = np.arange(case.rows) != case.bad_row % case.rows
     rest = replace(call, logits=call.logits[keep], labels=call.labels[keep])
-    return conform(Returned(answer.loss[keep], answer.grad_logits[keep]), bench.expect(rest), case.token)
+    return conform(answer.rows(keep), bench.expect(rest), case.token)
 
 
 CLAUSES = (

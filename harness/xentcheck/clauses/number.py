@@ -14,7 +14,6 @@ from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases
 from xentcheck.verdict import Deviation, Measurement, conform
-from xentcheck_adapters import Returned
 
 
 def _poisoned_row(scope: Scope) -> SearchStrategy[Case]:
@@ -39,7 +38,7 @@ def _poisons_only_itself(case: Case, bench: Bench) -> Measurement:
         labels=call.labels[keep],
         upstream=None if call.upstream is None else call.upstream[keep],
     )
-    return conform(Returned(answer.loss[keep], answer.grad_logits[keep]), bench.expect(rest), case.token)
+    return conform(answer.rows(keep), bench.expect(rest), case.token)
 
 
 CLAUSES = (

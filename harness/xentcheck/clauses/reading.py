@@ -17,9 +17,9 @@ def loss_of_row(answer: Returned, row: int) -> float:
     return float(answer.loss[row] if answer.loss.ndim else answer.loss)
 
 
-def gradient_of_row(answer: Returned, row: int) -> Array:
-    """A row's gradient in float64 (C,)."""
-    return np.asarray(answer.grad_logits[row].astype(np.float64))
+def gradient_of_row(answer: Returned, row: int) -> Array | None:
+    """A row's gradient in float64 (C,); None of a subject that has none."""
+    return None if answer.grad_logits is None else np.asarray(answer.grad_logits[row].astype(np.float64))
 
 
 def answers_as(answer: Returned, call: Call, bench: Bench, row: int, what: str = "loss", **changes: Any) -> bool:

@@ -29,8 +29,9 @@ def _repeats(case: Case, bench: Bench) -> Measurement:
     for other in _others(call, bench.subject.retraces):
         between += conform(bench.answer(other), bench.expect(other), case.token)
     again = bench.answer(call)
-    for what in ("loss", "grad_logits"):
-        if not _same_bits(getattr(first, what), getattr(again, what)):
+    repeated = again.results
+    for what, array in first.results.items():
+        if not _same_bits(array, repeated[what]):
             raise Deviation(what, expected="bitwise the same answer to the same call", got="another one")
     return between
 

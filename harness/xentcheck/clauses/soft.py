@@ -8,7 +8,7 @@ from hypothesis.strategies import SearchStrategy
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
-from xentcheck.clauses.clause import Clause, takes
+from xentcheck.clauses.clause import Clause, has_gradient, takes
 from xentcheck.clauses.value import matches_reference
 from xentcheck.regimes import FINITE_REGIMES, REGIMES
 from xentcheck.soft_labels import DISTRIBUTIONS, NOT_DISTRIBUTIONS
@@ -72,7 +72,7 @@ CLAUSES = (
         "SOFT-2",
         "for rows of any sum the gradient is the derivative of the loss: softmax times sum(y) minus y",
         (_DERIVATIVE, _TF),
-        _DENSE,
+        has_gradient(_DENSE),
         _not_distributions,
         matches_reference,
     ),

@@ -15,16 +15,18 @@ from xentcheck.clauses.clause import Clause, softmax_of_logits, takes
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases, with_ignored_rows
 from xentcheck.verdict import Measurement
-from xentcheck_adapters import Subject
+from xentcheck_adapters import WEIGHTED_MEAN, Subject
 
 _FORMULA = "loss = log-sum-exp(x) - x[y], gradient = softmax(x) - onehot(y)"
 _TORCH = "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"
+_KERAS = "https://keras.io/api/losses/#standalone-usage-of-losses"
 _PALM = "https://arxiv.org/abs/2204.02311"  # section 5: zeta = 1e-4
 _GEMMA = "https://arxiv.org/abs/2408.00118"  # section 2: caps 50 and 30
 # PaLM's, and one that a 16-bit loss can show
 _ZETAS = (1e-4, 0.125)
 # Gemma's two, and one that saturates on ordinary logits
 _CAPS = (30.0, 50.0, 2.0)
+_KINDS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 
 
 def matches_reference(case: Case, bench: Bench) -> Measurement:
@@ -87,10 +89,9 @@ def _smoothed(scope: Scope) -> SearchStrategy[Case]:
 
 
 def _of_any_labels(scope: Scope) -> SearchStrategy[Case]:
-    kinds = {"index": "index", "dense": "soft"}
     return cases(
         scope,
-        labels=[kinds[kind] for kind in scope.subject.labels],
+        labels=[_KINDS[kind] for kind in scope.subject.labels],
         regimes=FINITE_REGIMES,
         reductions=("none", "mean", "sum"),
         options=True,
@@ -116,6 +117,31 @@ def _softcapped(scope: Scope) -> SearchStrategy[Case]:
     )
 
 
+def _sample_weighted(scope: Scope) -> SearchStrategy[Case]:
+    plain = cases(
+        scope,
+        labels=[_KINDS[kind] for kind in scope.subject.labels],
+        regimes=FINITE_REGIMES,
+        reductions=("none", "mean", "sum", WEIGHTED_MEAN),
+        options=True,
+        few_shapes=True,
+        sample_weighted=True,
+    )
+    ignored = ("none", "some") if scope.subject.offers("ignore_index") else ("none",)
+    return st.builds(with_ignored_rows, plain, st.sampled_from(ignored))
+
+
+def _each_mean(scope: Scope) -> tuple[Case, ...]:
+    """Each mean over rows of which some have no weight; and over one row of weight 1/4, where a denominator clamped at
+    1 shows."""
+    kind = _KINDS[scope.subject.labels[0]]
+    case = Case(dtype=scope.dtype, rows=4, classes=7, labels=kind, sample_weighted=True, upstream="random", seed=2)
+    means = [replace(case, reduction=name) for name in ("mean", WEIGHTED_MEAN) if name in scope.subject.reductions]
+    ignoring = [with_ignored_rows(mean, "some") for mean in means if scope.subject.offers("ignore_index")]
+    alone = [replace(mean, rows=1, seed=0) for mean in means if not scope.subject.retraces]
+    return (case, *means, *ignoring, *alone)
+
+
 def _each_regime(**fields: Any) -> Callable[[Scope], tuple[Case, ...]]:
     return lambda scope: tuple(
         replace(Case(dtype=scope.dtype, rows=4, classes=7, seed=1, upstream="random", regime=regime), **fields)
@@ -135,6 +161,12 @@ def _reduces(subject: Subject) -> str | None:
     if "mean" not in subject.reductions:
         return "has no argument for reduction"
     return takes("index", inputs="logits")(subject)
+
+
+def _weighs_rows(subject: Subject) -> str | None:
+    if subject.inputs != "logits":
+        return "takes probabilities, not logits"
+    return None if subject.offers("sample_weight") else "has no argument for sample_weight"
 
 
 def _smooths(subject: Subject) -> str | None:
@@ -199,6 +231,16 @@ CLAUSES = (
         _softcapped,
         matches_reference,
         _each_regime(softcap=30.0),
+        options=True,
+    ),
+    Clause(
+        "VAL-7",
+        "sample weights multiply each row's loss and enter the mean's declared denominator",
+        (_KERAS, "d/dx of s loss(x) = s d/dx loss(x)"),
+        _weighs_rows,
+        _sample_weighted,
+        matches_reference,
+        _each_mean,
         options=True,
     ),
 )

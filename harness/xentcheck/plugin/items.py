@@ -53,7 +53,7 @@ class ClauseItem(pytest.Item):
         run = self.conformance
         bench = run.bench(self.target)
         if self.clause is PANEL:
-            answer = answer_panel(bench)
+            answer = answer_panel(bench, run.ledger)
             if isinstance(answer, PanelAnswer):
                 # Judged by the controlling process, once every subject has answered.
                 self.user_properties.append((PANEL_PROPERTY, answer.model_dump_json()))
