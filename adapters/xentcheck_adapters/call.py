@@ -15,7 +15,8 @@ WEIGHTED_MEAN = "weighted-mean"
 
 @dataclass(frozen=True)
 class Call:
-    """What a subject is asked to evaluate. N rows, C classes, class axis last.
+    """What a subject is asked to evaluate. N rows, C classes, class axis last: so the harness makes it. An adapter gets
+    it as `presentation.py` presents it, with logits, labels, upstream gradient and vector in the dimensions asked for.
 
     logits        (N, C) in the subject's dtype; probabilities where the subject takes probabilities
     labels        (N,) class indices, or (N, C) soft or multi-hot labels
@@ -30,6 +31,9 @@ class Call:
     softcap       c > 0: c tanh(logits / c) stands for the logits; the gradient stays that to `logits`
     vector        (N, C) wants the Hessian-vector product too: the derivative of the gradient to the logits along it
     layout        memory layout in which the subject receives logits and dense labels (see `layout.py`)
+    positions     (P, Q, ...): the rows are N / (P Q ...) times P times Q ..., logits (batch, P, Q, ..., C)
+    class_axis    where the subject finds the classes in that array
+    single        the only row comes alone: logits (C,), label ()
     """
 
     logits: Array
@@ -45,6 +49,9 @@ class Call:
     z_loss: float = 0.0
     softcap: float | None = None
     vector: Array | None = None
+    positions: tuple[int, ...] = ()
+    class_axis: int = -1
+    single: bool = False
 
     @property
     def has_dense_labels(self) -> bool:

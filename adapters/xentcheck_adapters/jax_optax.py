@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Callable
 
 from xentcheck_adapters import jax_autodiff
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
-from xentcheck_adapters.subject import Precision, Subject
+from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
 
 _MODES = ("eager", "jit")
 
@@ -32,6 +33,7 @@ def _subject(
         retraces=True,
         environment=jax_autodiff.ENVIRONMENT,
         dtype_environment=jax_autodiff.DTYPE_ENVIRONMENT,
+        class_axes=(-1,) if form == "optax.safe" else ANY_AXIS,
         **details,
     )
 
@@ -87,30 +89,34 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
 
     place = jax_autodiff.open_device(device)
     form, _, mode = subject.rpartition(".")
-    step = jax_autodiff.gradient_step(_loss(form))
-    if mode == "jit":
-        step = jax.jit(step, static_argnums=4)
-    return lambda call: jax_autodiff.evaluate(step, call, place)
+
+    @functools.cache
+    def step(class_axis: int) -> jax_autodiff.Step:
+        once = jax_autodiff.gradient_step(_loss(form, class_axis))
+        return jax.jit(once, static_argnums=4) if mode == "jit" else once
+
+    return lambda call: jax_autodiff.evaluate(step(call.class_axis), call, place)
 
 
-def _loss(form: str) -> Callable[[Any, Any], Any]:
+def _loss(form: str, class_axis: int) -> Callable[[Any, Any], Any]:
     import optax
 
-    functions: dict[str, Callable[[Any, Any], Any]] = {
+    functions: dict[str, Callable[..., Any]] = {
         "jax.log_softmax": _by_hand,
         "optax.int": optax.softmax_cross_entropy_with_integer_labels,
         "optax.dense": optax.softmax_cross_entropy,
         "optax.safe": optax.safe_softmax_cross_entropy,
     }
-    return functions[form]
+    has_axis = form != "optax.safe"
+    return functools.partial(functions[form], axis=class_axis) if has_axis else functions[form]
 
 
-def _by_hand(logits: Any, labels: Any) -> Any:
+def _by_hand(logits: Any, labels: Any, axis: int) -> Any:
     """What a person writes who has no loss function at hand."""
     import jax
     import jax.numpy as jnp
 
-    log_softmax = jax.nn.log_softmax(logits)
+    log_softmax = jax.nn.log_softmax(logits, axis=axis)
     if labels.shape == logits.shape:
-        return -(labels * log_softmax).sum(-1)
-    return -jnp.take_along_axis(log_softmax, labels[:, None], axis=-1)[:, 0]
+        return -(labels * log_softmax).sum(axis)
+    return -jnp.take_along_axis(log_softmax, jnp.expand_dims(labels, axis), axis=axis).squeeze(axis)

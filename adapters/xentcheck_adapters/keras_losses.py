@@ -14,7 +14,7 @@ from xentcheck_adapters import jax_autodiff, tensorflow_autodiff, torch_autodiff
 from xentcheck_adapters.call import REDUCTIONS, WEIGHTED_MEAN, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES, dtype_name
 from xentcheck_adapters.outcome import Returned, Unavailable
-from xentcheck_adapters.subject import Precision, Subject
+from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
 
 _BACKENDS = {"tf": "tensorflow", "torch": "torch", "jax": "jax", "numpy": "numpy"}
 _ENVIRONMENT: dict[str, dict[str, str]] = {
@@ -93,6 +93,7 @@ def _subject(backend: str, loss: str, suffix: str) -> Subject:
         variant_of=f"keras.{backend}.{loss}" if functional else None,
         mean_divides_by={_LABELS[loss]: "kept" if loss == "scce" else "rows"},
         empty_mean=0.0,
+        class_axes=ANY_AXIS,
         retraces=backend == "jax",
         environment={"KERAS_BACKEND": _BACKENDS[backend], **_ENVIRONMENT[backend]},
         dtype_environment=jax_autodiff.DTYPE_ENVIRONMENT if backend == "jax" else {},
@@ -140,7 +141,8 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
 
     def run(call: Call) -> Returned:
         option = {"ignore_class": call.ignore_index} if loss == "scce" else {"label_smoothing": call.label_smoothing}
-        function = make(loss, call, {"from_logits": suffix != _PROBABILITIES, **option})
+        shared = {"from_logits": suffix != _PROBABILITIES, "axis": call.class_axis}
+        function = make(loss, call, {**shared, **option})
         with keras.device(place):
             return evaluate(function, call)
 
@@ -187,7 +189,7 @@ def _without_gradients(device: str) -> Callable[[Loss, Call], Returned]:
 
     def evaluate(function: Loss, call: Call) -> Returned:
         # Keras keeps strides, and along a strided axis NumPy adds float16 in float16: no precision covers that.
-        logits, labels = (np.ascontiguousarray(array) for array in (call.logits, call.labels))
+        logits, labels = (np.array(array, order="C") for array in (call.logits, call.labels))
         return Returned(np.asarray(function(logits, labels)))
 
     return evaluate

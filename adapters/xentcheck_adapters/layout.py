@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 from typing import Callable
 
 import numpy as np
 
 from xentcheck_adapters.call import Array
+from xentcheck_adapters.slab import create_slab_descriptor
 
 
 def _transposed(array: Array) -> Array:
@@ -28,6 +31,21 @@ def _read_only(array: Array) -> Array:
     return copy
 
 
+def _far(array: Array) -> Array:
+    """Rows so far apart that the last one's offset, counted in elements, is past 32 bits; all between is a hole in a
+    sparse file, which takes no memory."""
+    rows, columns = array.shape
+    pitch = -(-(1 << 31) // max(rows - 1, 1)) + columns
+    descriptor = create_slab_descriptor()
+    size = max(rows, 2) * pitch * array.itemsize
+    os.ftruncate(descriptor, size)
+    hole = np.frombuffer(mmap.mmap(descriptor, size), np.uint8)
+    os.close(descriptor)
+    view = hole.view(array.dtype).reshape(max(rows, 2), pitch)[:rows, :columns]
+    view[...] = array
+    return view
+
+
 _MAKERS: dict[str, Callable[[Array], Array]] = {
     "contiguous": np.array,
     "transposed": _transposed,
@@ -35,8 +53,10 @@ _MAKERS: dict[str, Callable[[Array], Array]] = {
     "read-only": _read_only,
 }
 LAYOUTS = tuple(_MAKERS)
+FAR = "far"
 
 
 def with_layout(array: Array, layout: str) -> Array:
-    """A private copy of an at least one-dimensional array in the named layout; KeyError for an unknown name."""
-    return _MAKERS[layout](array)
+    """A private copy of an at least one-dimensional array in the named layout; KeyError for an unknown name.
+    "far" is for (N, C) alone."""
+    return _far(array) if layout == FAR else _MAKERS[layout](array)

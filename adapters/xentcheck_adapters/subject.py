@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 
+ANY_AXIS = (-1, 1, 0, -2)  # of an API with an argument for the class axis: what stands for all of them
+
 
 @dataclass(frozen=True)
 class Precision:
@@ -53,6 +55,8 @@ class Subject:
                      sum of those; kept rows without), "kept" (kept rows), "rows" (N)
     empty_mean       the mean over no rows at all: NaN or 0, or None (undeclared)
     zero_times_inf   per-row loss where a soft label of 0 meets a logit of -inf: "zero", "nan", or "any" (undeclared)
+    class_axes       where logits of more (or fewer) dimensions than (N, C) may have their classes, the documented place
+                     first; none if the subject takes (N, C) only
     described        whether anybody knows the subject; one that nobody does is drawn more cases
     retraces         a new shape or option costs a compilation, so few of them are drawn
     slow_traces      that compilation takes seconds
@@ -81,6 +85,7 @@ class Subject:
     mean_divides_by: Mapping[str, str] = field(default_factory=dict)
     empty_mean: float | None = float("nan")
     zero_times_inf: str = "nan"
+    class_axes: tuple[int, ...] = ()
     described: bool = True
     retraces: bool = False
     slow_traces: bool = False

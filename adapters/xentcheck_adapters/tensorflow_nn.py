@@ -3,13 +3,14 @@ eager with deterministic operations, for which TensorFlow puts other code in the
 
 from __future__ import annotations
 
-from typing import Any, Callable
+import functools
+from typing import Callable
 
 from xentcheck_adapters import tensorflow_autodiff
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
-from xentcheck_adapters.subject import Precision, Subject
+from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
 
 _API = {
     "sparse": "tf.nn.sparse_softmax_cross_entropy_with_logits",
@@ -52,6 +53,7 @@ def _subject(form: str, mode: str) -> Subject:
         mode_twin=None if mode == "eager" else f"tf.{form}.eager",
         variant_of=f"tf.{form}.eager" if mode == "deterministic" else None,
         zero_times_inf="zero" if mode == "xla" else "nan",
+        class_axes=ANY_AXIS if form == "dense" else (-1,),
         retraces=mode in _COMPILED,
         environment={**tensorflow_autodiff.ENVIRONMENT, **(_DETERMINISTIC if mode == "deterministic" else {})},
     )
@@ -80,10 +82,10 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     _, form, mode = subject.split(".")
     api = getattr(tf.nn, _API[form].rpartition(".")[2])
 
-    def loss(logits: Any, labels: Any) -> Any:
-        return api(labels=labels, logits=logits)
+    @functools.cache
+    def step(class_axis: int) -> tensorflow_autodiff.Step:
+        axis = {"axis": class_axis} if form == "dense" else {}
+        once = tensorflow_autodiff.gradient_step(lambda logits, labels: api(labels=labels, logits=logits, **axis))
+        return tf.function(once, jit_compile=mode == "xla") if mode in _COMPILED else once
 
-    step = tensorflow_autodiff.gradient_step(loss)
-    if mode in _COMPILED:
-        step = tf.function(step, jit_compile=mode == "xla")
-    return lambda call: tensorflow_autodiff.evaluate(step, call, place)
+    return lambda call: tensorflow_autodiff.evaluate(step(call.class_axis), call, place)

@@ -43,6 +43,7 @@ def _subject(mode: str, **details: Any) -> Subject:
         reductions=REDUCTIONS,
         devices=("cpu", "cuda"),
         mean_divides_by={"index": "weights", "dense": "rows"},
+        class_axes=(1,),
         environment=_ENVIRONMENT,
         **details,
     )

@@ -11,7 +11,10 @@ from xentcheck_adapters.outcome import Crashed, Outcome, OutOfMemory, Refused, R
 from xentcheck_adapters.slab import Slab
 
 _CALL_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
-_CALL_SCALARS = ("ignore_index", "label_smoothing", "reduction", "want_grad_labels", "layout", "z_loss", "softcap")
+_CALL_SCALARS = (
+    *("ignore_index", "label_smoothing", "reduction", "want_grad_labels", "layout", "z_loss", "softcap"),
+    *("positions", "class_axis", "single"),
+)
 _OUTCOME_ARRAYS = ("loss", "grad_logits", "grad_labels", "hvp")
 _OTHER_OUTCOMES = {kind.__name__: kind for kind in (Refused, Crashed, TimedOut, OutOfMemory)}
 
@@ -48,7 +51,7 @@ def pack_call(slab: Slab, call: Call) -> Header:
 def unpack_call(slab: Slab, header: Header) -> Call:
     """The call a header describes; its arrays are read-only views of the slab."""
     fields: dict[str, Any] = {**_unpack(slab, header["arrays"]), **{name: header[name] for name in _CALL_SCALARS}}
-    return Call(**fields)
+    return Call(**{**fields, "positions": tuple(fields["positions"])})  # JSON has lists only
 
 
 def pack_outcome(slab: Slab, outcome: Outcome) -> Header:

@@ -22,6 +22,7 @@ from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.dtypes import BFLOAT16
 from xentcheck_adapters.layout import with_layout
 from xentcheck_adapters.outcome import Outcome, OutOfMemory, Refused, Returned, Unavailable
+from xentcheck_adapters.presentation import present, rows_of
 from xentcheck_adapters.slab import Slab
 from xentcheck_adapters.wire import Header, decode, encode, pack_outcome, unpack_call
 
@@ -65,11 +66,12 @@ class Worker:
 
 def run_guarded(runner: Runner, call: Call) -> Outcome:
     """Run a call on private copies of its arrays, so that a write to an input is seen and harms nobody."""
-    copies = {name: getattr(call, name).copy() for name in _OPTIONAL if getattr(call, name) is not None}
+    shown = present(call)
+    copies = {name: getattr(shown, name).copy() for name in _OPTIONAL if getattr(shown, name) is not None}
     private = dataclasses.replace(
-        call,
-        logits=with_layout(call.logits, call.layout),
-        labels=with_layout(call.labels, call.layout if call.has_dense_labels else "contiguous"),
+        shown,
+        logits=with_layout(shown.logits, call.layout),
+        labels=with_layout(shown.labels, call.layout if call.has_dense_labels else "contiguous"),
         **copies,
     )
     try:
@@ -79,7 +81,7 @@ def run_guarded(runner: Runner, call: Call) -> Outcome:
     except Exception as error:  # whatever a framework raises is its refusal, and a result
         kind, message = type(error).__name__, _text(error)
         return OutOfMemory(f"{kind}: {message}") if kind in _OUT_OF_MEMORY else Refused(kind, message)
-    return dataclasses.replace(returned, mutated=tuple(_changed(call, private)))
+    return dataclasses.replace(rows_of(returned, call), mutated=tuple(_changed(shown, private)))
 
 
 def _numeric(returned: Returned) -> Returned:

@@ -53,6 +53,9 @@ def build_call(case: Case) -> Call:
         z_loss=case.z_loss,
         softcap=case.softcap,
         vector=_vector(case),
+        positions=case.positions,
+        class_axis=case.class_axis,
+        single=case.single,
     )
 
 

@@ -53,6 +53,7 @@ class Case:
     z_loss, softcap  as in a Call
     vector       kind of vector whose product with the Hessian is wanted (see `build.py`)
     cell         the question that a policy asks with this case
+    positions, class_axis, single   as in a Call; `rows` is batch x positions
     edits        up to four logits replaced by special values
     """
 
@@ -80,6 +81,9 @@ class Case:
     softcap: float | None = None
     vector: str = "none"
     cell: str = ""
+    positions: tuple[int, ...] = ()
+    class_axis: int = -1
+    single: bool = False
     edits: tuple[Edit, ...] = ()
     explicit: Explicit | None = None
 
@@ -109,6 +113,8 @@ def case_from_token(token: str) -> Case:
 def case_from_fields(plain: dict[str, Any]) -> Case:
     """A case from JSON or TOML values; TypeError, ValueError or LookupError if they are not the fields of a case."""
     plain = dict(plain)
+    if "positions" in plain:
+        plain["positions"] = tuple(plain["positions"])
     if "edits" in plain:
         plain["edits"] = tuple(Edit(**edit) for edit in plain["edits"])
     if plain.get("explicit"):

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.resources import files
+from math import prod
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -103,12 +104,21 @@ def facts(case: Case) -> dict[str, Any]:
     """What a predicate may speak of: the case's fields, and what follows from them."""
     return {
         **vars(case),
+        "dimensions": 1 if case.single else 2 + len(case.positions),
+        "last_axis": _length_of_last_axis(case),
         "edits": [edit.value for edit in case.edits],
         "has_upstream": case.upstream != "ones",
         "bad_label_is": _bad_label_kind(case),
         "ignore_is": _ignore_kind(case),
         "has_infinite_logits": case.regime == "masked" or any("inf" in edit.value for edit in case.edits),
     }
+
+
+def _length_of_last_axis(case: Case) -> int:
+    """Of the logits as the subject gets them."""
+    shape = [case.rows // prod(case.positions), *case.positions] if not case.single else []
+    shape.insert(case.class_axis % (len(shape) + 1), case.classes)
+    return shape[-1]
 
 
 def _bad_label_kind(case: Case) -> str:

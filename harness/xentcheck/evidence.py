@@ -126,6 +126,9 @@ def describe_case(case: Case, call: Call) -> str:
         "softcap": None,
         "reduction": "none",
         "layout": "contiguous",
+        "positions": (),
+        "class_axis": -1,
+        "single": False,
     }
     lines += [f"{name} = {getattr(call, name)!r}" for name in plain if getattr(call, name) != plain[name]]
     if call.upstream is not None:

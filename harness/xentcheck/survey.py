@@ -80,7 +80,7 @@ def one_row(case: Case, call: Call, row: int) -> Case | None:
     values = Explicit(
         (tuple(call.logits[row].astype(float).tolist()),), (tuple(labels) if case.labels != "index" else labels,)
     )
-    return replace(case, rows=1, explicit=values)
+    return replace(case, rows=1, positions=(), explicit=values)
 
 
 def _of_every_regime(scope: Scope, seed: int) -> Iterator[Case]:

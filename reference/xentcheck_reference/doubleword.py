@@ -123,7 +123,7 @@ def sum_of_rows(values: FloatArray) -> DoubleWord:
     Error-free extraction (Rump, Ogita, Oishi, "Accurate floating-point summation I", SIAM J. Sci. Comput. 31 (2008),
     ExtractVector): the leading bits of all terms add exactly, in whatever order NumPy adds them.
     """
-    largest = np.abs(values).max(axis=-1, keepdims=True)
+    largest = np.abs(values).max(axis=-1, keepdims=True, initial=0.0)
     exponent = np.frexp(largest)[1] + (values.shape[-1] + 1).bit_length()
     total, rest = DoubleWord.of(np.zeros(values.shape[:-1])), values
     for _ in range(2):

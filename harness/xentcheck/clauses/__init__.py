@@ -11,6 +11,7 @@ from xentcheck.clauses import (
     number,
     probability,
     repeat,
+    shape,
     soft,
     value,
 )
@@ -31,6 +32,7 @@ CLAUSES: dict[str, Clause] = {
         number,
         repeat,
         label_choices,
+        shape,
         labels,
     )
     for clause in module.CLAUSES

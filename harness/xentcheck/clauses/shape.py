@@ -1,0 +1,223 @@
+"""SHP: shapes other than a few rows of a few classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from xentcheck.bench import Bench
+from xentcheck.cases import Case
+from xentcheck.clauses.clause import Clause, softmax_of_logits
+from xentcheck.clauses.value import matches_reference
+from xentcheck.regimes import FINITE_REGIMES
+from xentcheck.strategies import Scope, cases, with_ignored_rows
+from xentcheck.verdict import Deviation, Measurement
+from xentcheck_adapters import Subject
+
+_TORCH = "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"
+_TF = "https://www.tensorflow.org/api_docs/python/tf/nn/softmax_cross_entropy_with_logits"
+_KERAS = "https://keras.io/api/losses/probabilistic_losses/"
+_OPTAX = "https://optax.readthedocs.io/en/latest/api/losses.html"
+
+# Logits of three, four and five dimensions; a position alone, and one of each kind of size
+_POSITIONS = ((5,), (2, 3), (2, 1, 3), (1,))
+# A vocabulary past 2**16, then powers of two past it; the last is past what a float16 holds of equal terms
+_VOCABULARIES = {"quick": (65537,), "standard": (65537, 131072), "nightly": (65537, 131072, 262144)}
+_LABELS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
+
+
+def _kinds(subject: Subject) -> tuple[str, ...]:
+    return tuple(_LABELS[kind] for kind in subject.labels)
+
+
+def _regimes(subject: Subject) -> tuple[str, ...]:
+    if subject.inputs == "logits":
+        return FINITE_REGIMES
+    return ("unit-interval",) if "multi-hot" in subject.labels else ("probabilities",)
+
+
+def _any(scope: Scope) -> SearchStrategy[Case]:
+    """Cases of any kind of labels, reduction and options; of two classes or more where these are probabilities, for one
+    that is 1 is clipped."""
+    subject = scope.subject
+    plain = cases(
+        scope,
+        labels=_kinds(subject),
+        regimes=_regimes(subject),
+        reductions=("none", "sum", "mean"),
+        options=subject.inputs == "logits",
+        few_shapes=True,
+    )
+    fewest = 1 if subject.inputs == "logits" else 2
+    # Each size is a compilation where shapes are
+    classes = st.just(7) if subject.retraces else st.integers(fewest, 12)
+    return st.builds(lambda case, classes: replace(case, classes=classes), plain, classes)
+
+
+def _positioned(scope: Scope, axes: tuple[int, ...]) -> SearchStrategy[Case]:
+    """Cases whose rows are a batch of one to three times some positions, classes at one of the axes."""
+    subject = scope.subject
+    batches = st.just(2) if subject.retraces else st.integers(1, 3)
+    positions = _POSITIONS[:1] if subject.retraces else _POSITIONS
+    ignored = ("none", "some") if subject.offers("ignore_index") and not subject.retraces else ("none",)
+
+    def case(plain: Case, batch: int, positions: tuple[int, ...], axis: int, ignored: str) -> Case:
+        placed = replace(plain, rows=batch * prod(positions), positions=positions, class_axis=axis)
+        return with_ignored_rows(placed, ignored)
+
+    places = (batches, st.sampled_from(positions), st.sampled_from(axes), st.sampled_from(ignored))
+    return st.builds(case, _any(scope), *places)
+
+
+def _documented(scope: Scope) -> SearchStrategy[Case]:
+    return _positioned(scope, scope.subject.class_axes[:1])
+
+
+def _other_axes(scope: Scope) -> SearchStrategy[Case]:
+    return _positioned(scope, scope.subject.class_axes[1:])
+
+
+def _each_number_of_dimensions(scope: Scope) -> tuple[Case, ...]:
+    """A cube, where an axis taken for another one changes no shape, and four and five dimensions."""
+    axis = scope.subject.class_axes[0]
+    plain = _plain(scope, rows=3, classes=3, class_axis=axis)
+    cube = replace(plain, rows=9, positions=(3,))
+    if scope.subject.retraces:
+        return (replace(plain, rows=12, positions=(2, 3)),)
+    return (cube, replace(plain, rows=12, positions=(2, 3)), replace(plain, rows=12, positions=(2, 1, 3)))
+
+
+def _each_axis(scope: Scope) -> tuple[Case, ...]:
+    """Every axis of a cube, and of rows without positions; smoothed where the subject can, for the uniform part is one
+    of all classes."""
+    subject = scope.subject
+    plain = _plain(scope, rows=10, classes=3, positions=(5,))
+    cases = tuple(replace(plain, class_axis=axis) for axis in subject.class_axes[1:])
+    flat = (replace(plain, rows=4, positions=(), class_axis=0),)
+    smoothed = tuple(replace(case, label_smoothing=0.1) for case in cases) if subject.offers("label_smoothing") else ()
+    return (*cases, *smoothed) if subject.retraces else (*cases, *flat, *smoothed)
+
+
+def _plain(scope: Scope, **fields: Any) -> Case:
+    subject = scope.subject
+    kind, regime = _kinds(subject)[0], _regimes(subject)[0]
+    return replace(Case(dtype=scope.dtype, labels=kind, regime=regime, seed=1, upstream="random"), **fields)
+
+
+def _single(scope: Scope) -> SearchStrategy[Case]:
+    return _any(scope).map(lambda case: replace(case, rows=1, single=True))
+
+
+def _no_rows(scope: Scope) -> tuple[Case, ...]:
+    return tuple(
+        _plain(scope, rows=0, classes=3, labels=kind, reduction=reduction)
+        for kind in _kinds(scope.subject)
+        for reduction in scope.subject.reductions
+    )
+
+
+def _one_class(scope: Scope) -> SearchStrategy[Case]:
+    subject = scope.subject
+    kind = "index" if "index" in subject.labels else "one-hot"
+    plain = cases(scope, labels=(kind,), regimes=FINITE_REGIMES, reductions=("none", "sum", "mean"), options=True)
+    rows = st.just(4) if subject.retraces else st.sampled_from((1, 2, 5, 33))
+    # Of smoothed labels, the sum of two roundings need not be 1: that is VAL-4's subject
+    return st.builds(lambda case, rows: replace(case, rows=rows, classes=1, label_smoothing=0.0), plain, rows)
+
+
+def _exactly_zero(case: Case, bench: Bench) -> Measurement:
+    answer, measurement = bench.conforms(bench.call(case), case)
+    for what in ("loss", "grad_logits"):
+        wrong = getattr(answer, what).astype(np.float64)
+        if wrong.any():
+            raise Deviation(
+                what, expected="exactly 0: a softmax of one class is 1", got=f"{wrong[wrong != 0].flat[0]!r}"
+            )
+    return measurement
+
+
+def _large(scope: Scope) -> tuple[Case, ...]:
+    """Vocabularies in which classes on both sides of powers of two count, and rows that lie far apart in memory."""
+    kind = "index" if "index" in scope.subject.labels else "one-hot"
+    plain = _plain(scope, rows=3, classes=7, labels=kind, regime="normal")
+    vocabularies = tuple(
+        replace(plain, rows=1, classes=classes, regime=regime, focus="last", seed=seed)
+        for classes in _VOCABULARIES[scope.level.name]
+        for seed, regime in enumerate(("landmark", "wrong"))
+    )
+    return vocabularies if scope.subject.retraces else (*vocabularies, replace(plain, layout="far"))
+
+
+def _has_dimensions(subject: Subject) -> str | None:
+    return None if subject.class_axes else "takes only (N, C)"
+
+
+def _has_axis(subject: Subject) -> str | None:
+    return None if len(subject.class_axes) > 1 else "has no argument for the class axis"
+
+
+CLAUSES = (
+    Clause(
+        "SHP-1",
+        "logits of more dimensions, with the classes where the API documents them, give the values of their rows",
+        (_TORCH, _TF, _KERAS, _OPTAX),
+        _has_dimensions,
+        _documented,
+        matches_reference,
+        _each_number_of_dimensions,
+        options=True,
+    ),
+    Clause(
+        "SHP-2",
+        "an argument for the class axis moves the axis and changes nothing else",
+        (_TF, _KERAS, _OPTAX),
+        _has_axis,
+        _other_axes,
+        matches_reference,
+        _each_axis,
+        options=True,
+    ),
+    Clause(
+        "SHP-3",
+        "a row alone, logits (C,) and a label without dimensions, is a batch of one",
+        (_TORCH,),
+        _has_dimensions,
+        _single,
+        matches_reference,
+        options=True,
+    ),
+    Clause(
+        "SHP-4",
+        "a batch without rows has an empty loss, an empty gradient, sum 0 and the declared mean",
+        ("An empty sum is 0; an empty mean is 0/0 or declared.",),
+        lambda _: None,
+        None,
+        matches_reference,
+        _no_rows,
+        options=True,
+    ),
+    Clause(
+        "SHP-5",
+        "with one class the loss and the gradient are exactly zero",
+        ("softmax(x) = exp(0)/exp(0) = 1, -log 1 = 0, 1 - 1 = 0",),
+        softmax_of_logits,
+        _one_class,
+        _exactly_zero,
+        options=True,
+    ),
+    Clause(
+        "SHP-6",
+        "vocabularies past 2^16 and elements past 2^31 from the first are read like any other",
+        ("https://github.com/pytorch/pytorch/issues/85005",),
+        softmax_of_logits,
+        None,
+        matches_reference,
+        _large,
+        options=True,
+    ),
+)
