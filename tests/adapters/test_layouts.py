@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xentcheck_adapters import FLOAT_DTYPES, LAYOUTS, dtype_named
-from xentcheck_adapters.layout import with_layout
+from xentcheck_adapters.layout import FAR, with_layout
 
 SHAPES = [(3, 4), (1, 4), (3, 1), (0, 4), (5,)]
 
@@ -46,3 +46,12 @@ def test_the_gaps_of_a_strided_array_hold_huge_finite_numbers(dtype: str) -> Non
 def test_an_unknown_layout_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="diagonal"):
         with_layout(np.zeros(3), "diagonal")
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 1000])
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_far_rows_keep_their_values_and_end_past_32_bits_of_elements(rows: int, dtype: str) -> None:
+    array = np.arange(rows * 7).reshape(rows, 7).astype(dtype)
+    far = with_layout(array, FAR)
+    np.testing.assert_array_equal(far, array, strict=True)
+    assert (rows - 1) * far.strides[0] // far.itemsize >= (1 << 31) * (rows > 1)

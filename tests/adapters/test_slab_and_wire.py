@@ -94,6 +94,9 @@ def test_a_call_survives_the_wire(ends: tuple[Slab, Slab], call: Callable[..., C
         z_loss=1e-4,
         softcap=30.0,
         vector=np.ones((3, 4), dtype_named(dtype)),
+        positions=(3,),
+        class_axis=1,
+        single=True,
     )
     received = unpack_call(reader, decode(encode(pack_call(writer, sent))))
     for field in dataclasses.fields(Call):

@@ -50,6 +50,9 @@ def explicit(draw: st.DrawFn) -> Explicit:
         vector=st.sampled_from(["none", *VECTORS]),
         weighted=st.booleans(),
         poison=st.sampled_from([None, "nan", "-inf"]),
+        positions=st.lists(st.integers(1, 9), max_size=3).map(tuple),
+        class_axis=st.integers(-3, 3),
+        single=st.booleans(),
     )
 )
 def test_a_token_replays_its_case(case: Case) -> None:

@@ -134,3 +134,7 @@ def test_the_double_word_tier_is_the_same_whatever_simd_numpy_dispatches_to(kept
     code = f"import runpy; print(runpy.run_path({__file__!r})['digest']())"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == digest()
+
+
+def test_a_sum_of_no_terms_is_zero() -> None:
+    assert exactly(sum_of_rows(np.empty((1, 0)))) == 0
