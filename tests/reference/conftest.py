@@ -43,9 +43,18 @@ def _denominator(problem: Problem) -> mpf:
         return mpf(1)
     if problem.mean_divides_by == "rows":
         return mpf(len(problem.logits))
-    if problem.mean_divides_by == "kept" or problem.weight is None:
+    if problem.mean_divides_by == "kept":
         return mpf(int(problem.kept.sum()))
-    return mp.fsum(mpf(float(problem.weight[y])) for y in problem.labels[problem.kept])
+    weights = [s for s, kept in zip(_sample_weights(problem), problem.kept, strict=True) if kept]
+    if problem.mean_divides_by == "weights" and problem.weight is not None:
+        labels = problem.labels[problem.kept]
+        return mp.fsum(s * mpf(float(problem.weight[y])) for s, y in zip(weights, labels, strict=True))
+    return mp.fsum(weights)
+
+
+def _sample_weights(problem: Problem | BinaryProblem) -> list[mpf]:
+    rows = len(problem.logits)
+    return [mpf(1)] * rows if problem.sample_weight is None else [mpf(float(s)) for s in problem.sample_weight]
 
 
 def _loss(problem: Problem, logits: list[list[mpf]], labels: list[list[mpf]]) -> list[mpf]:
@@ -55,6 +64,7 @@ def _loss(problem: Problem, logits: list[list[mpf]], labels: list[list[mpf]]) ->
     for i, kept in enumerate(problem.kept):
         q = [w * ((1 - eps) * y + eps / classes) for w, y in zip(weight, labels[i], strict=True)]
         rows.append(_row_loss(_capped(problem, logits[i]), q, mpf(problem.z_loss)) if kept else mpf(0))
+    rows = [s * loss for s, loss in zip(_sample_weights(problem), rows, strict=True)]
     if problem.reduction == "none":
         return rows
     return [mp.fsum(rows) / _denominator(problem)]
@@ -126,9 +136,12 @@ def _binary_loss(problem: BinaryProblem, logits: list[list[mpf]], labels: list[l
         yes = [(1 - eps) * y_j + eps / 2 for y_j in y]
         terms = [q * mp.log(1 + mp.exp(-v)) + (1 - q) * mp.log(1 + mp.exp(v)) for q, v in zip(yes, x, strict=True)]
         rows.append(mp.fsum(terms) / len(x))
+    weights = _sample_weights(problem)
+    rows = [s * loss for s, loss in zip(weights, rows, strict=True)]
     if problem.reduction == "none":
         return rows
-    return [mp.fsum(rows) / (len(rows) if problem.reduction == "mean" else 1)]
+    mean = len(rows) if problem.mean_divides_by == "rows" else mp.fsum(weights)
+    return [mp.fsum(rows) / (mean if problem.reduction == "mean" else 1)]
 
 
 def exact_binary_cross_entropy(problem: BinaryProblem) -> SimpleNamespace:

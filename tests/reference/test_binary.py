@@ -40,6 +40,8 @@ def problems(draw: st.DrawFn) -> BinaryProblem:
         labels=floats(st.sampled_from([0.0, 1.0, 0.25, 0.9]), rows, classes),
         label_smoothing=draw(st.sampled_from([0.0, 0.1, 1.0])),
         reduction=reduction,
+        sample_weight=draw(st.none() | st.builds(lambda: floats(st.floats(0.01, 10), rows))),
+        mean_divides_by=draw(st.sampled_from(["rows", "sample_weights"])),
         upstream=draw(st.sampled_from([None, upstream])),
     )
 

@@ -94,6 +94,39 @@ def test_a_softcap_gradient_without_the_slope_of_tanh_is_outside(dtype: str) -> 
     assert worst(problem, dtype, slope=lambda t: np.ones_like(t)) > 1.0
 
 
+def weighted_mean(dtype: str, too_many: int = 0) -> float:
+    """Worst error / bound of a mean in which Keras' way of weighting rounds at each step: the row losses, the weights
+    scaled by N over the kept rows, their product, and its sum over N."""
+    real, rows = DTYPES[dtype], len(LABELS)
+    labels = np.where(np.arange(rows) % 3 == 0, -100, LABELS)
+    weight = (np.arange(rows) % 5 / 4.0).astype(np.float64)
+    options: Any = {"logits": logits(dtype, 10.0), "ignore_index": -100, "sample_weight": weight}
+    problem = Problem(**options, labels=labels, reduction="mean", mean_divides_by="kept")
+    kept = problem.kept
+    loss, grad = kernel(Problem(logits=options["logits"], labels=np.where(kept, labels, 0)), dtype)
+    scaled = weight.astype(real) * (kept * (real(rows) / real(kept.sum()))).astype(real)
+    wide = np.float64 if dtype == "float64" else np.float32
+    total = (loss * scaled).astype(wide).sum().astype(real)
+    divided = real(rows + too_many)
+    reference = cross_entropy(problem, tier="double-word")
+    bound = error_bound(problem, reference, Profile(dtype, "uniform", "pairwise", offset=True))
+    got = grad * (scaled / divided)[:, None]
+    return max(
+        ratio(total / divided, reference.loss, bound.loss),
+        ratio(got[kept], reference.grad_logits[kept], bound.grad_logits[kept]),
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_mean_that_scales_its_sample_weights_is_inside_the_bound(dtype: str) -> None:
+    assert 0.0 < weighted_mean(dtype) <= 1.0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_a_mean_over_one_row_too_many_is_outside(dtype: str) -> None:
+    assert weighted_mean(dtype, too_many=1) > 1.0
+
+
 def product_ratio(dtype: str, scale: float, mass: float = 1.0, project: bool = True) -> float:
     """Of s (v - s.v) in the dtype, times a mass that labels of any sum would have."""
     x, v = logits(dtype, scale), logits(dtype, 1.0)[::-1].copy()

@@ -26,6 +26,26 @@ def test_the_mean_divides_by_what_it_says(divides_by: MeanDividesBy, denominator
     np.testing.assert_array_max_ulp(mean.grad_logits, total.grad_logits / denominator, maxulp=4)
 
 
+@pytest.mark.parametrize(
+    ("divides_by", "denominator"),
+    [("weights", 0.5 * 3.0 + 4.0 * 0.25 + 2.0 * 2.0), ("sample_weights", 5.25), ("kept", 3.0), ("rows", 4.0)],
+)
+def test_sample_weights_enter_the_sums_of_weights_only(divides_by: MeanDividesBy, denominator: float) -> None:
+    weights = {"weight": WEIGHT, "sample_weight": np.array([3.0, 0.25, 8.0, 2.0])}
+    total = cross_entropy(problem(**weights, reduction="sum"))
+    mean = cross_entropy(problem(**weights, reduction="mean", mean_divides_by=divides_by))
+    assert mean.loss == total.loss / denominator
+    np.testing.assert_array_max_ulp(mean.grad_logits, total.grad_logits / denominator, maxulp=4)
+
+
+def test_a_row_without_weight_counts_for_nothing() -> None:
+    weights = np.array([1.0, 0.0, 5.0, 1.0])
+    got = cross_entropy(problem(sample_weight=weights, reduction="mean", mean_divides_by="sample_weights"))
+    alone = Problem(logits=LOGITS[[0, 3]], labels=LABELS[[0, 3]], reduction="mean")
+    assert got.loss == cross_entropy(alone).loss
+    assert (got.grad_logits[1] == 0.0).all()
+
+
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf, 1e308])
 @pytest.mark.parametrize("label", [-100, 1, 3, 255])
 @pytest.mark.parametrize("smoothing", [0.0, 0.25])

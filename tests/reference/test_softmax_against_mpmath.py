@@ -47,14 +47,15 @@ def problems(draw: st.DrawFn, plain: bool | None = None) -> Problem:
         "z_loss": 0.0 if plain else draw(st.sampled_from([0.0, 1e-4, 0.5])),
         "softcap": None if plain else draw(st.sampled_from([None, 30.0, 1.5])),
         "weight": draw(st.none() | st.builds(lambda: floats(st.floats(0.01, 10), classes))),
+        "sample_weight": draw(st.none() | st.builds(lambda: floats(st.floats(0.01, 10), rows))),
         "upstream": draw(st.none() | st.builds(lambda: floats(st.floats(-3, 3), *upstream_shape))),
     }
     if draw(st.booleans()):
         labels = floats(st.sampled_from([0.0, 1.0, 0.25, 2.0, -0.5]), rows, classes)
-        options["mean_divides_by"] = draw(st.sampled_from(["rows", "kept"]))
+        options["mean_divides_by"] = draw(st.sampled_from(["rows", "kept", "sample_weights"]))
     else:
         labels = floats(st.integers(0, classes - 1), rows).astype(np.int64)
-        options["mean_divides_by"] = draw(st.sampled_from(["rows", "kept", "weights"]))
+        options["mean_divides_by"] = draw(st.sampled_from(["rows", "kept", "weights", "sample_weights"]))
         ignore = draw(st.sampled_from([None, 0, -100]))
         if ignore == -100:
             labels[0] = ignore
