@@ -48,7 +48,7 @@ class Subject:
                be asked to be differentiated again, whatever it makes of that
     form_twin  subject of the same framework and mode that takes the other kind of labels
     mode_twin  the eager subject whose answers a compiled mode should repeat
-    variant_of the subject of which this one is another door or setting: a quick look need not go through all dtypes
+    variant_of the subject whose code this one runs by another door, so that a quick look need not go through all dtypes
     differentiable  whether it has gradients; one without is judged by its loss alone
     precision  per dtype
     mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows, times their sample weights), "sample_weights" (the

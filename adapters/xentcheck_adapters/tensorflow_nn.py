@@ -51,7 +51,6 @@ def _subject(form: str, mode: str) -> Subject:
         devices=("cpu", "cuda"),
         form_twin=f"tf.{_OTHER_FORM[form]}.{mode}",
         mode_twin=None if mode == "eager" else f"tf.{form}.eager",
-        variant_of=f"tf.{form}.eager" if mode == "deterministic" else None,
         zero_times_inf="zero" if mode == "xla" else "nan",
         class_axes=ANY_AXIS if form == "dense" else (-1,),
         retraces=mode in _COMPILED,

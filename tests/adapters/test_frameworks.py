@@ -10,6 +10,7 @@ import pytest
 
 from xentcheck.selection import missing_modules
 from xentcheck.workers import WorkerPool
+from xentcheck.workers.pool import state_of
 from xentcheck_adapters import Call, Crashed, Outcome, Refused, Returned, built_in_subjects, dtype_named
 
 pytestmark = pytest.mark.frameworks
@@ -47,16 +48,19 @@ def _inputs(name: str, dtype: str) -> dict[str, Any]:
 def test_a_subject_answers_in_its_own_dtype(ask: Ask, name: str, dtype: str) -> None:
     outcome = ask(name, dtype, **_inputs(name, dtype))
     assert isinstance(outcome, Returned), outcome
-    assert outcome.loss.dtype == outcome.grad_logits.dtype == dtype_named(dtype)
-    assert (outcome.loss.shape, outcome.grad_logits.shape) == ((3,), (3, 4))
+    assert {result.dtype for result in outcome.results.values()} == {dtype_named(dtype)}
+    shapes = [result.shape for result in outcome.results.values()]
+    assert shapes == ([(3,), (3, 4)] if SUBJECTS[name].differentiable else [(3,)])
     assert outcome.mutated == ()
 
 
-@pytest.mark.parametrize("name", ["torch.eager", "tf.sparse.eager", "optax.int.jit", "keras.jax.scce"])
+@pytest.mark.parametrize(
+    "name", ["torch.eager", "tf.sparse.eager", "optax.int.jit", "keras.jax.scce", "keras.numpy.scce"]
+)
 def test_float64_stays_float64(ask: Ask, name: str) -> None:
     outcome = ask(name, "float64")
     assert isinstance(outcome, Returned), outcome
-    assert outcome.grad_logits.dtype == np.float64
+    assert {result.dtype for result in outcome.results.values()} == {np.dtype(np.float64)}
     assert (outcome.loss != outcome.loss.astype(np.float32)).any()
 
 
@@ -101,6 +105,43 @@ def test_a_label_out_of_range_reaches_the_api_as_it_is(ask: Ask, name: str, erro
     outcome = ask(name, labels=np.array([0, -1, 2]))
     assert isinstance(outcome, Refused)
     assert outcome.error == error
+
+
+@pytest.mark.parametrize("backend", ["tf", "torch", "jax", "numpy"])
+def test_sample_weights_reach_a_keras_loss(ask: Ask, backend: str) -> None:
+    weights = np.array([0.0, 1.0, 2.0], np.float32)
+    plain, weighted = ask(f"keras.{backend}.scce"), ask(f"keras.{backend}.scce", sample_weight=weights)
+    assert isinstance(plain, Returned), plain
+    assert isinstance(weighted, Returned), weighted
+    assert weighted.mutated == ()
+    np.testing.assert_array_equal(weighted.loss, weights * plain.loss)
+
+
+@pytest.mark.parametrize(("mode", "mass"), [("eager", 1.0), ("deterministic", 2.0)])
+def test_deterministic_operations_replace_the_gradient_of_rows_of_any_sum(ask: Ask, mode: str, mass: float) -> None:
+    twos = {"logits": np.zeros((3, 4), np.float32), "labels": 2 * np.eye(4, dtype=np.float32)[:3]}
+    outcome = ask(f"tf.dense.{mode}", **twos)
+    assert isinstance(outcome, Returned), outcome
+    assert outcome.grad_logits is not None
+    np.testing.assert_array_equal(outcome.grad_logits, mass / 4 - twos["labels"])
+
+
+@pytest.mark.parametrize(("dtype", "equal"), [("float32", True), ("float16", False)])
+def test_a_raw_kernel_lacks_the_cast_of_the_function_around_it(ask: Ask, dtype: str, equal: bool) -> None:
+    logits = np.random.default_rng(0).normal(size=(64, 100)).astype(dtype)
+    given: dict[str, Any] = {"dtype": dtype, "logits": logits, "labels": np.arange(64)}
+    raw, function = ask("tf.raw.sparse", **given), ask("tf.sparse.eager", **given)
+    assert isinstance(raw, Returned), raw
+    assert isinstance(function, Returned), function
+    assert np.array_equal(raw.loss, function.loss) is equal
+
+
+def test_modes_of_a_process_have_processes_of_their_own() -> None:
+    def state(name: str) -> object:
+        return state_of(SUBJECTS[name], "cpu", "float32")
+
+    assert state("tf.sparse.deterministic") == state("tf.dense.deterministic") != state("tf.sparse.eager")
+    assert len({state(f"keras.{backend}.scce") for backend in ("tf", "torch", "jax", "numpy")}) == 4
 
 
 @pytest.mark.slow

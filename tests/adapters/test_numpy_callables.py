@@ -91,7 +91,8 @@ def test_the_built_in_gradient_is_the_slope_of_the_built_in_loss(reduction: str,
     generator = np.random.default_rng(0)
     logits, direction = generator.normal(size=(2, 5, 7))
     labels = np.array([0, 6, 2, 3, 3])
-    options: dict[str, Any] = {"weight": generator.random(7), "ignore_index": 6, "label_smoothing": 0.1, **stages}
+    weights = {"weight": generator.random(7), "sample_weight": generator.random(5)}
+    options: dict[str, Any] = {**weights, "ignore_index": 6, "label_smoothing": 0.1, **stages}
     options["reduction"] = reduction
 
     def total(step: float) -> float:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from xentcheck_adapters import FLOAT_DTYPES, REDUCTIONS, Subject, adapter_module, built_in_subjects
+from xentcheck_adapters import FLOAT_DTYPES, REDUCTIONS, WEIGHTED_MEAN, Subject, adapter_module, built_in_subjects
 from xentcheck_adapters.registry import ADAPTERS
 
 SUBJECTS = built_in_subjects()
@@ -33,11 +33,11 @@ def test_a_subject_declares_known_words_only(subject: Subject) -> None:
     assert subject.inputs in ("logits", "probabilities")
     assert subject.zero_times_inf in ("zero", "nan", "any")
     assert set(subject.labels) <= {"index", "dense", "multi-hot"}
-    assert set(subject.reductions) <= set(REDUCTIONS)
-    options = {"weight", "ignore_index", "label_smoothing", "grad_labels", "z_loss", "softcap", "hvp"}
+    assert set(subject.reductions) <= {*REDUCTIONS, WEIGHTED_MEAN}
+    options = {"weight", "sample_weight", "ignore_index", "label_smoothing", "grad_labels", "z_loss", "softcap", "hvp"}
     assert subject.options <= options
     assert set(subject.devices) <= {"cpu", "cuda"}
-    assert set(subject.mean_divides_by.values()) <= {"weights", "kept", "rows"}
+    assert set(subject.mean_divides_by.values()) <= {"weights", "sample_weights", "kept", "rows"}
 
 
 @each_subject
@@ -54,6 +54,19 @@ def test_a_subject_declares_its_precision_in_every_dtype(subject: Subject) -> No
 def test_a_subject_that_averages_says_what_it_divides_by(subject: Subject) -> None:
     if "mean" in subject.reductions:
         assert set(subject.mean_divides_by) == set(subject.labels)
+
+
+@each_subject
+def test_a_subject_without_gradients_offers_no_derivative(subject: Subject) -> None:
+    assert subject.differentiable or not subject.options & {"hvp", "grad_labels"}
+
+
+@each_subject
+def test_a_variant_answers_what_the_subject_it_varies_answers(subject: Subject) -> None:
+    if subject.variant_of is not None:
+        main = SUBJECTS[subject.variant_of]
+        assert main.variant_of is None
+        assert (main.framework, main.labels, main.inputs) == (subject.framework, subject.labels, subject.inputs)
 
 
 @each_subject
