@@ -64,13 +64,18 @@ def _positioned(scope: Scope, axes: tuple[int, ...]) -> SearchStrategy[Case]:
     subject = scope.subject
     batches = st.just(2) if subject.retraces else st.integers(1, 3)
     positions = _POSITIONS[:1] if subject.retraces else _POSITIONS
-    ignored = ("none", "some") if subject.offers("ignore_index") and not subject.retraces else ("none",)
+    ignores = subject.offers("ignore_index") and subject.inputs == "logits" and not subject.retraces
 
     def case(plain: Case, batch: int, positions: tuple[int, ...], axis: int, ignored: str) -> Case:
         placed = replace(plain, rows=batch * prod(positions), positions=positions, class_axis=axis)
         return with_ignored_rows(placed, ignored)
 
-    places = (batches, st.sampled_from(positions), st.sampled_from(axes), st.sampled_from(ignored))
+    places = (
+        batches,
+        st.sampled_from(positions),
+        st.sampled_from(axes),
+        st.sampled_from(("none", "some") if ignores else ("none",)),
+    )
     return st.builds(case, _any(scope), *places)
 
 
