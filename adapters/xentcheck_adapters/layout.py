@@ -36,12 +36,12 @@ def _far(array: Array) -> Array:
     sparse file, which takes no memory."""
     rows, columns = array.shape
     pitch = -(-(1 << 31) // max(rows - 1, 1)) + columns
+    size = (max(rows - 1, 1) * pitch + columns) * array.itemsize
     descriptor = create_slab_descriptor()
-    size = max(rows, 2) * pitch * array.itemsize
     os.ftruncate(descriptor, size)
     hole = np.frombuffer(mmap.mmap(descriptor, size), np.uint8)
     os.close(descriptor)
-    view = hole.view(array.dtype).reshape(max(rows, 2), pitch)[:rows, :columns]
+    view = np.ndarray(array.shape, array.dtype, hole, strides=(pitch * array.itemsize, array.itemsize))
     view[...] = array
     return view
 

@@ -15,7 +15,6 @@ from xentcheck.levels import LEVELS
 from xentcheck.selection import missing_modules
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Subject, built_in_subjects
-from xentcheck_adapters.numpy_callable import BUILT_IN
 from xentcheck_reports import Record, Status
 
 
@@ -52,12 +51,3 @@ def test_an_empty_batch_is_not_refused_by_a_subject_that_is_described(
     bench = Bench(Target(described, "cpu", "float32"), pool, {described.name: described})
     record = judge(Assignment(CONTRACT["SHP-4"], bench, LEVELS["quick"], Ledger(()), 1, None))
     assert record.status is Status.FAIL
-
-
-def test_a_compiling_subject_is_shown_unusual_shapes_in_one_dtype_at_level_quick() -> None:
-    compiling, plain = (built_in_subjects()[name] for name in ("optax.int.eager", BUILT_IN))
-    quick, standard = LEVELS["quick"], LEVELS["standard"]
-    assert "--level=standard" in (quick.postpones(compiling, "float16", False, with_shapes=True) or "")
-    assert quick.postpones(compiling, "float32", False, with_shapes=True) is None
-    assert quick.postpones(plain, "float16", False, with_shapes=True) is None
-    assert standard.postpones(compiling, "float16", False, with_shapes=True) is None
