@@ -30,6 +30,7 @@ class Call:
     z_loss        zeta >= 0: each row's loss gains zeta times its squared log-sum-exp
     softcap       c > 0: c tanh(logits / c) stands for the logits; the gradient stays that to `logits`
     vector        (N, C) wants the Hessian-vector product too: the derivative of the gradient to the logits along it
+    procedure     how the framework is asked for derivatives; see `procedures.py`
     layout        memory layout in which the subject receives logits and dense labels (see `layout.py`)
     positions     (P, Q, ...): the rows are N / (P Q ...) times P times Q ..., logits (batch, P, Q, ..., C)
     class_axis    where the subject finds the classes in that array
@@ -52,6 +53,7 @@ class Call:
     positions: tuple[int, ...] = ()
     class_axis: int = -1
     single: bool = False
+    procedure: str = "reverse"
 
     @property
     def has_dense_labels(self) -> bool:

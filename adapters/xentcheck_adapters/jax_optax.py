@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable
 
-from xentcheck_adapters import jax_autodiff
+from xentcheck_adapters import jax_autodiff, jax_procedures
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
@@ -26,6 +26,7 @@ def _subject(
         requires=("jax", "optax"),
         labels=labels,
         options=frozenset({"hvp", "grad_labels"} if "dense" in labels else {"hvp"}),
+        procedures=frozenset(jax_procedures.OP_BY_OP if mode == "eager" else jax_procedures.OF_GRAPHS),
         label_dtypes=("int32", "int64"),
         devices=("cpu", "cuda"),
         form_twin=f"{twin}.{mode}" if twin else None,

@@ -10,7 +10,14 @@ from typing import Any, Callable
 
 import numpy as np
 
-from xentcheck_adapters import jax_autodiff, tensorflow_autodiff, torch_autodiff
+from xentcheck_adapters import (
+    jax_autodiff,
+    jax_procedures,
+    tensorflow_autodiff,
+    tensorflow_procedures,
+    torch_autodiff,
+    torch_procedures,
+)
 from xentcheck_adapters.call import REDUCTIONS, WEIGHTED_MEAN, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES, dtype_name
 from xentcheck_adapters.outcome import Returned, Unavailable
@@ -22,6 +29,12 @@ _ENVIRONMENT: dict[str, dict[str, str]] = {
     "torch": {"OMP_NUM_THREADS": "1"},
     "jax": jax_autodiff.ENVIRONMENT,
     "numpy": {},
+}
+_PROCEDURES: dict[str, frozenset[str]] = {
+    "tf": frozenset(tensorflow_procedures.PROCEDURES),
+    "torch": frozenset(torch_procedures.PROCEDURES),
+    "jax": frozenset(jax_procedures.OP_BY_OP),
+    "numpy": frozenset(),
 }
 _CLASS = {
     "scce": "SparseCategoricalCrossentropy",
@@ -86,6 +99,7 @@ def _subject(backend: str, loss: str, suffix: str) -> Subject:
         precision=_precision(backend, loss, from_logits=suffix != _PROBABILITIES),
         differentiable=has_gradients,
         options=frozenset(_options(backend, loss, suffix)),
+        procedures=_PROCEDURES[backend],
         reductions=("none",) if functional else (*REDUCTIONS, WEIGHTED_MEAN),
         label_dtypes=("int64", "int32"),
         devices=("cpu", "cuda") if has_gradients else ("cpu",),

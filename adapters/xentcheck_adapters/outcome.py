@@ -11,12 +11,19 @@ from xentcheck_adapters.call import Array
 @dataclass(frozen=True)
 class Returned:
     """The subject answered: arrays in the dtypes it chose, and the names of inputs it wrote to. `grad_logits` is None
-    where the subject is not differentiable."""
+    where the subject is not differentiable.
+
+    hvp      (N, C) derivative of grad_logits along the call's vector
+    mixed    (N, C) derivative to dense labels of <grad_logits, vector>
+    tangent  shape of the loss: its derivative along the vector, without the upstream gradient
+    """
 
     loss: Array
     grad_logits: Array | None = None
     grad_labels: Array | None = None
     hvp: Array | None = None
+    mixed: Array | None = None
+    tangent: Array | None = None
     mutated: tuple[str, ...] = ()
 
     @property

@@ -46,6 +46,7 @@ class Subject:
     options    what it offers among "ignore_index", "weight", "sample_weight", "label_smoothing", "z_loss", "softcap",
                the gradient to dense labels "grad_labels", and Hessian-vector products "hvp": an API whose gradient can
                be asked to be differentiated again, whatever it makes of that
+    procedures  the other ways in which it can be asked for derivatives (see `procedures.py`)
     form_twin  subject of the same framework and mode that takes the other kind of labels
     mode_twin  the eager subject whose answers a compiled mode should repeat
     variant_of the subject whose code this one runs by another door, so that a quick look need not go through all dtypes
@@ -74,6 +75,7 @@ class Subject:
     precision: Mapping[str, Precision]
     inputs: str = "logits"
     options: frozenset[str] = frozenset()
+    procedures: frozenset[str] = frozenset()
     reductions: tuple[str, ...] = ("none",)
     label_dtypes: tuple[str, ...] = ("int64",)
     dtypes: tuple[str, ...] = FLOAT_DTYPES

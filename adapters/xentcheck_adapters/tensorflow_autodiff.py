@@ -6,6 +6,7 @@ from typing import Any, Callable
 
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.outcome import Returned, Unavailable
+from xentcheck_adapters.procedures import Ask, returned
 
 # Read when TensorFlow starts. One thread, because the batches are small and the machine is shared with other workers.
 ENVIRONMENT = {
@@ -15,7 +16,9 @@ ENVIRONMENT = {
     "TF_NUM_INTEROP_THREADS": "1",
 }
 
-Step = Callable[..., Any]
+Function = Callable[[Any, Any], Any]
+Results = dict[str, Any]
+Step = Callable[..., Results]
 
 
 def open_device(name: str) -> Any:
@@ -28,33 +31,61 @@ def open_device(name: str) -> Any:
     return f"/{kind}:0"
 
 
-def gradient_step(function: Callable[[Any, Any], Any]) -> Step:
-    """A step from (logits, labels, upstream gradient, vector or None, want_grad_labels) to the loss of
-    `function(logits, labels)`, a list of its gradients, and the derivative of the first along the vector (the gradient
-    of <gradient, vector>); the whole step can be put under `tf.function`."""
-    import tensorflow as tf
+def gradient_step(function: Function) -> Step:
+    """A step from (logits, labels, upstream gradient, vector or None, Ask) to the results of the asked procedure on
+    `function(logits, labels)`, by the names of their fields in `Returned`; the whole step can be put under
+    `tf.function`."""
 
-    def once(logits: Any, labels: Any, cotangent: Any, want_grad_labels: bool) -> Any:
-        inputs = [logits, labels] if want_grad_labels else [logits]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(inputs)
-            loss = function(logits, labels)
-        if cotangent.shape != loss.shape:  # a loss of a wrong shape is an answer to show, not an error of this adapter
-            cotangent = tf.ones_like(loss)
-        return loss, tape.gradient(loss, inputs, output_gradients=tf.cast(cotangent, loss.dtype))
+    def step(logits: Any, labels: Any, cotangent: Any, vector: Any, ask: Ask) -> Results:
+        if ask.procedure != "reverse":
+            from xentcheck_adapters.tensorflow_procedures import PROCEDURES  # which are made of what is here
 
-    def step(logits: Any, labels: Any, cotangent: Any, vector: Any, want_grad_labels: bool) -> Any:
-        if vector is None:
-            return *once(logits, labels, cotangent, want_grad_labels), None
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(logits)
-            loss, gradients = once(logits, labels, cotangent, want_grad_labels)
-        hvp = tape.gradient(gradients[0], logits, output_gradients=vector)
-        if hvp is None:
-            raise LookupError("TensorFlow has no gradient of this gradient: the tape gives None")
-        return loss, gradients, hvp
+            return PROCEDURES[ask.procedure](function, logits, labels, cotangent, vector)
+        return reverse(function, logits, labels, cotangent, vector, ask.grad_labels)
 
     return step
+
+
+def reverse(
+    function: Function, logits: Any, labels: Any, cotangent: Any, vector: Any = None, want_grad_labels: bool = False
+) -> Results:
+    """Loss and gradients, and the derivative of the first gradient along the vector: the gradient of
+    <gradient, vector>."""
+    import tensorflow as tf
+
+    if vector is None:
+        return _once(function, logits, labels, cotangent, want_grad_labels)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(logits)
+        results = _once(function, logits, labels, cotangent, want_grad_labels)
+    return {**results, "hvp": present(tape.gradient(results["grad_logits"], logits, output_gradients=vector))}
+
+
+def _once(function: Function, logits: Any, labels: Any, cotangent: Any, want_grad_labels: bool) -> Results:
+    import tensorflow as tf
+
+    inputs = [logits, labels] if want_grad_labels else [logits]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(inputs)
+        loss = function(logits, labels)
+    gradients = tape.gradient(loss, inputs, output_gradients=fitted(cotangent, loss))
+    return {"loss": loss, **dict(zip(("grad_logits", "grad_labels"), gradients))}
+
+
+def fitted(cotangent: Any, loss: Any) -> Any:
+    """The upstream gradient in the loss' dtype."""
+    import tensorflow as tf
+
+    if cotangent.shape != loss.shape:  # a loss of a wrong shape is an answer to show, not an error of this adapter
+        return tf.ones_like(loss)
+    return tf.cast(cotangent, loss.dtype)
+
+
+def present(gradient: Any) -> Any:
+    """A gradient; LookupError where the tape has none."""
+    if gradient is None:
+        raise LookupError("TensorFlow has no gradient of this gradient: the tape gives None")
+    return gradient
 
 
 def evaluate(step: Step, call: Call, device: Any) -> Returned:
@@ -64,10 +95,5 @@ def evaluate(step: Step, call: Call, device: Any) -> Returned:
     with tf.device(device):
         arrays = [tf.constant(array) for array in (call.logits, call.labels, call.cotangent())]
         vector = None if call.vector is None else tf.constant(call.vector)
-        loss, (grad_logits, *grad_labels), hvp = step(*arrays, vector, call.want_grad_labels)
-        return Returned(
-            loss.numpy(),
-            grad_logits.numpy(),
-            grad_labels[0].numpy() if grad_labels else None,
-            None if hvp is None else hvp.numpy(),
-        )
+        results = step(*arrays, vector, Ask.of(call))
+        return returned({name: result.numpy() for name, result in results.items()}, call)

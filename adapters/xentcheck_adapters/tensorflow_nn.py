@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 from typing import Callable
 
-from xentcheck_adapters import tensorflow_autodiff
+from xentcheck_adapters import tensorflow_autodiff, tensorflow_procedures
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
@@ -47,6 +47,7 @@ def _subject(form: str, mode: str) -> Subject:
         labels=("dense" if form == "dense" else "index",),
         precision=_precision(form, mode),
         options=frozenset({"hvp", "grad_labels"} if form == "dense" else {"hvp"}),
+        procedures=frozenset(tensorflow_procedures.PROCEDURES if mode == "eager" else tensorflow_procedures.OF_GRAPHS),
         label_dtypes=("int64", "int32"),
         devices=("cpu", "cuda"),
         form_twin=f"tf.{_OTHER_FORM[form]}.{mode}",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import tensorflow_autodiff
+from xentcheck_adapters import tensorflow_autodiff, tensorflow_procedures
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
@@ -30,6 +30,7 @@ def _subject(form: str) -> Subject:
         labels=("dense" if form == "dense" else "index",),
         precision={dtype: Precision("uniform", "block", 1024) for dtype in FLOAT_DTYPES},
         options=frozenset(offered_options(f"tf.raw.{form}")),
+        procedures=frozenset(tensorflow_procedures.PROCEDURES),
         label_dtypes=("int64", "int32"),
         devices=("cpu", "cuda"),
         form_twin=f"tf.raw.{_OTHER_FORM[form]}",

@@ -29,7 +29,8 @@ def to_tensor(array: Array, device: Any) -> Any:
     return torch.from_numpy(array).to(device)
 
 
-def _to_array(tensor: Any) -> Array:
+def to_array(tensor: Any) -> Array:
+    """What a tensor of any device holds, in its dtype."""
     import torch
 
     tensor = tensor.detach().cpu()
@@ -38,7 +39,26 @@ def _to_array(tensor: Any) -> Array:
     return np.asarray(tensor.numpy())
 
 
+def cotangent_of(call: Call, loss: Any, device: Any) -> Any:
+    """The call's upstream gradient, in the loss' dtype."""
+    import torch
+
+    cotangent = to_tensor(call.cotangent(), device).to(loss.dtype)
+    if cotangent.shape != loss.shape:  # a loss of a wrong shape is an answer to show, not an error of this adapter
+        return torch.ones_like(loss)
+    return cotangent
+
+
 def evaluate(function: Callable[[Any, Any], Any], call: Call, device: Any) -> Returned:
+    """What the call's procedure makes of `function(logits, labels)`."""
+    if call.procedure == "reverse":
+        return reverse(function, call, device)
+    from xentcheck_adapters.torch_procedures import PROCEDURES  # which are made of what is above
+
+    return PROCEDURES[call.procedure](function, call, device)
+
+
+def reverse(function: Callable[[Any, Any], Any], call: Call, device: Any) -> Returned:
     """Loss of `function(logits, labels)`, its gradients under the call's upstream gradient, and the product of its
     Hessian with the call's vector: the gradient of <gradient, vector>."""
     import torch
@@ -47,17 +67,15 @@ def evaluate(function: Callable[[Any, Any], Any], call: Call, device: Any) -> Re
     labels = to_tensor(call.labels, device)
     inputs = [logits, labels.requires_grad_()] if call.want_grad_labels else [logits]
     loss = function(logits, labels)
-    cotangent = to_tensor(call.cotangent(), device).to(loss.dtype)
-    if cotangent.shape != loss.shape:  # a loss of a wrong shape is an answer to show, not an error of this adapter
-        cotangent = torch.ones_like(loss)
     twice = call.vector is not None
+    cotangent = cotangent_of(call, loss, device)
     grad_logits, *grad_labels = torch.autograd.grad(loss, inputs, cotangent, create_graph=twice)
     hvp = None
     if call.vector is not None:  # a gradient that cannot be differentiated raises: autograd refuses unused inputs
         (hvp,) = torch.autograd.grad(grad_logits, logits, to_tensor(call.vector, device))
     return Returned(
-        _to_array(loss),
-        _to_array(grad_logits),
-        _to_array(grad_labels[0]) if grad_labels else None,
-        None if hvp is None else _to_array(hvp),
+        to_array(loss),
+        to_array(grad_logits),
+        to_array(grad_labels[0]) if grad_labels else None,
+        None if hvp is None else to_array(hvp),
     )

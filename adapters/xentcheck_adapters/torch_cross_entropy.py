@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff
+from xentcheck_adapters import torch_autodiff, torch_procedures
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
@@ -51,11 +51,12 @@ def _subject(mode: str, **details: Any) -> Subject:
 
 SUBJECTS = (
     # uint8 labels are taken as well, but not together with label_smoothing, where gather() refuses them
-    _subject("eager", label_dtypes=("int64",), precision=_EAGER),
+    _subject("eager", label_dtypes=("int64",), precision=_EAGER, procedures=frozenset(torch_procedures.PROCEDURES)),
     _subject(
         "compile",
         label_dtypes=("int64", "int32"),
         precision=_COMPILED,
+        procedures=frozenset(torch_procedures.OF_COMPILED),
         mode_twin="torch.eager",
         retraces=True,
         slow_traces=True,

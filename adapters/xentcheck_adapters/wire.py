@@ -13,9 +13,9 @@ from xentcheck_adapters.slab import Slab
 _CALL_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
 _CALL_SCALARS = (
     *("ignore_index", "label_smoothing", "reduction", "want_grad_labels", "layout", "z_loss", "softcap"),
-    *("positions", "class_axis", "single"),
+    *("positions", "class_axis", "single", "procedure"),
 )
-_OUTCOME_ARRAYS = ("loss", "grad_logits", "grad_labels", "hvp")
+OUTCOME_ARRAYS = ("loss", "grad_logits", "grad_labels", "hvp", "mixed", "tangent")
 _OTHER_OUTCOMES = {kind.__name__: kind for kind in (Refused, Crashed, TimedOut, OutOfMemory)}
 
 Header = dict[str, Any]
@@ -57,7 +57,7 @@ def unpack_call(slab: Slab, header: Header) -> Call:
 def pack_outcome(slab: Slab, outcome: Outcome) -> Header:
     """Put an outcome's arrays into the slab and describe it."""
     if isinstance(outcome, Returned):
-        return {"kind": "Returned", "arrays": _pack(slab, outcome, _OUTCOME_ARRAYS), "mutated": list(outcome.mutated)}
+        return {"kind": "Returned", "arrays": _pack(slab, outcome, OUTCOME_ARRAYS), "mutated": list(outcome.mutated)}
     return {"kind": type(outcome).__name__, **vars(outcome)}
 
 

@@ -24,7 +24,7 @@ from xentcheck_adapters.layout import with_layout
 from xentcheck_adapters.outcome import Outcome, OutOfMemory, Refused, Returned, Unavailable
 from xentcheck_adapters.presentation import present, rows_of
 from xentcheck_adapters.slab import Slab
-from xentcheck_adapters.wire import Header, decode, encode, pack_outcome, unpack_call
+from xentcheck_adapters.wire import OUTCOME_ARRAYS, Header, decode, encode, pack_outcome, unpack_call
 
 Runner = Callable[[Call], Returned]
 
@@ -85,7 +85,7 @@ def run_guarded(runner: Runner, call: Call) -> Outcome:
 
 
 def _numeric(returned: Returned) -> Returned:
-    for name in ("loss", "grad_logits", "grad_labels", "hvp"):
+    for name in OUTCOME_ARRAYS:
         array = getattr(returned, name)
         if array is not None and array.dtype != BFLOAT16 and array.dtype.kind not in "fiub":
             raise TypeError(f"{name} must be an array of numbers, got dtype {array.dtype}")

@@ -56,6 +56,7 @@ def build_call(case: Case) -> Call:
         positions=case.positions,
         class_axis=case.class_axis,
         single=case.single,
+        procedure=case.procedure,
     )
 
 
@@ -110,17 +111,27 @@ def _sample_weight(case: Case, labels: Array) -> Array | None:
 
 
 def _upstream(case: Case, bits: Bits) -> Array | None:
-    """Multiples of 1/8 in [-4, 4], exact in every dtype."""
+    """Multiples of 1/8 in [-4, 4], exact in every dtype; "huge" and "tiny" ones are such numbers from 1 to 2 times the
+    power of two at 15/16 of the dtype's exponents, so that their products with gradients, and the sums of these over
+    a few classes, still fit; or times its inverse."""
     if case.upstream == "ones":
         return None
     shape = (case.rows,) if case.reduction == "none" else ()
+    power = int(ml_dtypes.finfo(dtype_named(case.dtype)).maxexp) * 15 // 16 - 1
     draw: dict[str, Callable[[], Array]] = {
         "random": lambda: bits.integers(shape, -32, 33) / 8.0,
         "zero": lambda: np.zeros(shape),
         "negative": lambda: -bits.integers(shape, 1, 33) / 8.0,
         "some-zero": lambda: bits.integers(shape, 0, 9) * bits.flip(shape) / 8.0,
+        "huge": lambda: np.ldexp(_of_one_size(bits, shape), power),
+        "tiny": lambda: np.ldexp(_of_one_size(bits, shape), -power),
     }
     return np.asarray(draw[case.upstream]()).astype(dtype_named(case.dtype))
+
+
+def _of_one_size(bits: Bits, shape: tuple[int, ...]) -> Array:
+    """Eighths from 1 to 2, of either sign."""
+    return np.asarray(bits.integers(shape, 8, 17) * (1 - 2 * bits.flip(shape)) / 8.0)
 
 
 def _vector(case: Case) -> Array | None:
@@ -140,6 +151,7 @@ def _vector(case: Case) -> Array | None:
 VECTORS = ("random", "class", "shift")
 
 UPSTREAMS = ("ones", "random", "zero", "negative", "some-zero")
+EXTREME_UPSTREAMS = ("huge", "tiny")
 
 
 def _apply(edit: Edit, logits: Array) -> None:

@@ -54,6 +54,7 @@ class Case:
     vector       kind of vector whose product with the Hessian is wanted (see `build.py`)
     cell         the question that a policy asks with this case
     positions, class_axis, single   as in a Call; `rows` is batch x positions
+    procedure    as in a Call
     edits        up to four logits replaced by special values
     """
 
@@ -84,6 +85,7 @@ class Case:
     positions: tuple[int, ...] = ()
     class_axis: int = -1
     single: bool = False
+    procedure: str = "reverse"
     edits: tuple[Edit, ...] = ()
     explicit: Explicit | None = None
 

@@ -28,7 +28,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What is expected of an outcome's arrays, by name: "loss", "grad_logits", "grad_labels", "hvp"."""
+    """What is expected of an outcome's arrays, by the names of the fields of `Returned`."""
 
     dtype: str
     parts: Mapping[str, Expected]
@@ -69,17 +69,32 @@ def expect_of(
     bound = reference.error_bound(problem, answer, profile)
     parts = _parts(call, answer, bound, profile)
     if call.vector is not None:
-        parts["hvp"] = _product(problem, answer, _wide(call.vector), profile)
+        parts |= _along_vector(call, problem, answer, profile)
     return Expectation(profile.dtype, parts, lambda row: reference.dominant_term(problem, answer, profile, row))
 
 
-def _product(
-    problem: reference.Problem, answer: reference.Reference, vector: Array, profile: reference.Profile
-) -> Expected:
-    product = reference.hessian_vector_product(problem, vector, tier=answer.tier)
-    bound = reference.hessian_error_bound(problem, answer, vector, product, profile)
-    infinite = np.abs(product.value) + bound > profile.largest
-    return Expected(product.value, bound, infinite, 0.0 if product.low is None else product.low)
+def _along_vector(
+    call: Call, problem: reference.Problem, answer: reference.Reference, profile: reference.Profile
+) -> dict[str, Expected]:
+    """What the call's procedure answers with about its vector."""
+    vector = _wide(np.asarray(call.vector))
+    if call.procedure not in ("jvp", "mixed"):
+        product = reference.hessian_vector_product(problem, vector, tier=answer.tier)
+        bound = reference.hessian_error_bound(problem, answer, vector, product, profile)
+        if call.procedure == "hessian":  # each of its elements underflows by itself before it meets the vector
+            bound = np.where(bound > 0.0, bound + profile.eta * np.abs(vector).sum(axis=1, keepdims=True), 0.0)
+        return {"hvp": _fits(product.value, bound, profile, product.low)}
+    derivatives = reference.directional_derivatives(problem, vector)
+    arguments = (problem, answer, vector, derivatives, profile)
+    if call.procedure == "jvp":
+        return {"tangent": _fits(derivatives.tangent, reference.tangent_error_bound(*arguments), profile)}
+    assert derivatives.mixed is not None
+    return {"mixed": _fits(derivatives.mixed, reference.mixed_error_bound(*arguments), profile)}
+
+
+def _fits(value: Array, bound: Array, profile: reference.Profile, low: Array | None = None) -> Expected:
+    """Infinite where the value is past the dtype's range, give or take its bound."""
+    return Expected(value, bound, np.abs(value) + bound > profile.largest, 0.0 if low is None else low)
 
 
 def _binary(call: Call, subject: Subject, profile: reference.Profile, _: Mapping[str, Any]) -> Expectation:

@@ -8,6 +8,8 @@ from .binary import (
 )
 from .bounds import Bound, dominant_term, error_bound
 from .common_mode import CommonMode, common_mode
+from .directional import DirectionalDerivatives, directional_derivatives
+from .directional_bound import mixed_error_bound, tangent_error_bound
 from .hessian import HessianVectorProduct, hessian_vector_product
 from .hessian_bound import hessian_error_bound
 from .oracle_error import OracleError, oracle_error
@@ -29,6 +31,7 @@ __all__ = [
     "BinaryReference",
     "Bound",
     "CommonMode",
+    "DirectionalDerivatives",
     "GradientRule",
     "HessianVectorProduct",
     "InvalidProblem",
@@ -49,9 +52,12 @@ __all__ = [
     "common_mode",
     "cross_entropy",
     "cross_entropy_of_probabilities",
+    "directional_derivatives",
     "dominant_term",
     "error_bound",
     "hessian_error_bound",
     "hessian_vector_product",
+    "mixed_error_bound",
     "oracle_error",
+    "tangent_error_bound",
 ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from xentcheck.build import UPSTREAMS, VECTORS, build_call
+from xentcheck.build import EXTREME_UPSTREAMS, UPSTREAMS, VECTORS, build_call
 from xentcheck.cases import EDITS, Case, Edit
 from xentcheck.malformed import SOFT, WRONG_DTYPES, WRONG_SHAPES
 from xentcheck.regimes import HORIZON, PROBABILITY_REGIMES, REGIMES
@@ -24,6 +24,10 @@ def fixed_cases() -> dict[str, list[Case]]:
         **{f"regime {name}": [_case(regime=name, dtype=dtype) for dtype in FLOAT_DTYPES] for name in regimes},
         **{f"labels {kind}": [_case(labels=kind, dtype=dtype) for dtype in FLOAT_DTYPES] for kind in kinds},
         **{f"upstream {kind}": [_case(upstream=kind), _case(upstream=kind, reduction="mean")] for kind in UPSTREAMS},
+        **{
+            f"upstream {kind}": [_case(upstream=kind, dtype=dtype) for dtype in FLOAT_DTYPES]
+            for kind in EXTREME_UPSTREAMS
+        },
         **{f"vector {kind}": [_case(vector=kind)] for kind in VECTORS},
         **{f"focus {focus}": [_case(focus=focus)] for focus in ("anywhere", "first", "last", "edge", "sweep")},
         **{f"edit {value}": [_case(edits=(Edit(1, 40, value),))] for value in EDITS},

@@ -140,6 +140,18 @@ class Upstream:
     magnitude = Kernel("its absolute value", see=upstream(np.abs))
     squared = Kernel("applied twice", see=upstream(np.square))
     clipped = Kernel("clipped to [-1, 1]", see=upstream(lambda g: np.clip(g.astype(np.float32), -1, 1)))
+    clipped_far_out = Kernel(
+        "clipped to [-4096, 4096], as a remedy for exploding gradients",
+        see=upstream(lambda g: np.clip(g.astype(np.float64), -4096, 4096)),
+    )
+    flushed = Kernel(
+        "zero where it is below 1e-4",
+        see=upstream(lambda g: np.where(np.abs(g.astype(np.float64)) < 1e-4, 0, g.astype(np.float64))),
+    )
+    never_quite_zero = Kernel(
+        "kept away from zero by the smallest normal number, for a division",
+        see=upstream(lambda g: np.where(g == 0, np.finfo(np.float32).tiny, g.astype(np.float64))),
+    )
     shifted_row = Kernel("that of the row before", see=upstream(lambda g: np.roll(g, 1)))
     not_for_mean = Kernel(
         "not used for a mean",

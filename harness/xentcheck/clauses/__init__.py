@@ -10,9 +10,11 @@ from xentcheck.clauses import (
     labels,
     number,
     probability,
+    procedures,
     repeat,
     shape,
     soft,
+    upstream,
     value,
 )
 from xentcheck.clauses.clause import Clause
@@ -27,6 +29,8 @@ CLAUSES: dict[str, Clause] = {
         ignore,
         soft,
         autodiff,
+        procedures,
+        upstream,
         exclusive,
         probability,
         number,

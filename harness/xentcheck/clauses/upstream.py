@@ -1,0 +1,58 @@
+"""AD: upstream gradients of every size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis.strategies import SearchStrategy
+
+from xentcheck.bench import Bench
+from xentcheck.build import EXTREME_UPSTREAMS
+from xentcheck.cases import Case
+from xentcheck.clauses.clause import Clause, has_gradient, softmax_of_logits
+from xentcheck.clauses.procedures import finite_cases, gradient_of, label_kinds
+from xentcheck.clauses.value import matches_reference
+from xentcheck.strategies import Scope
+from xentcheck.verdict import Deviation, Measurement
+
+
+def _draw(*upstreams: str) -> Callable[[Scope], SearchStrategy[Case]]:
+    return lambda scope: finite_cases(scope, label_kinds(scope.subject), upstreams=upstreams)
+
+
+def _zero_for_zero(case: Case, bench: Bench) -> Measurement:
+    call = bench.call(case)
+    gradient = gradient_of(bench.answer(call))
+    silent = np.broadcast_to(call.cotangent() == 0, len(gradient))
+    rows = gradient[silent]
+    if rows.any():
+        row = int(np.flatnonzero(silent)[rows.any(axis=1)][0])
+        expected = f"zeros in row {row}, whose upstream gradient is 0"
+        raise Deviation("grad_logits", expected=expected, got=f"{gradient[row]}")
+    return Measurement(values=rows.size)
+
+
+CLAUSES = (
+    Clause(
+        "AD-10",
+        "a row whose upstream gradient is zero has a gradient of zeros",
+        ("0 times a finite number is 0",),
+        has_gradient(lambda _: None),
+        _draw("zero", "some-zero"),
+        _zero_for_zero,
+    ),
+    Clause(
+        "AD-11",
+        "a huge or tiny upstream gradient is neither clipped nor flushed: it multiplies the gradient",
+        ("upstream (softmax(x) sum(y) - y)",),
+        has_gradient(softmax_of_logits),
+        _draw(*EXTREME_UPSTREAMS),
+        matches_reference,
+        lambda scope: tuple(
+            Case(dtype=scope.dtype, rows=4, classes=7, labels=kind, upstream=upstream)
+            for kind in label_kinds(scope.subject)
+            for upstream in EXTREME_UPSTREAMS
+        ),
+    ),
+)
