@@ -68,6 +68,13 @@ def policy(
     )
 
 
+def asked(scope: Scope, cells: Mapping[str, Case], few: tuple[str, ...]) -> Mapping[str, Case]:
+    """The cells; only `few` of them for a compiled mode, to which each is a compilation of its own."""
+    if scope.subject.retraces and scope.subject.mode != "eager":
+        return {name: case for name, case in cells.items() if name in few}
+    return cells
+
+
 def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) -> Measurement:
     """The measurement of an answer; raises Deviation if the adapter declares another one, or none."""
     subject, dtype = bench.subject, bench.target.dtype
