@@ -102,7 +102,8 @@ def _indices(call: Call) -> Array:
 
 def _all_ignored(scope: Scope) -> Mapping[str, Case]:
     plain = replace(_plain(scope), ignore_index=-100, ignored="all")
-    return {reduction: replace(plain, reduction=reduction) for reduction in scope.subject.reductions}
+    cells = {reduction: replace(plain, reduction=reduction) for reduction in scope.subject.reductions}
+    return {"mean": cells["mean"]} if scope.subject.slow_traces else cells
 
 
 def _read_nothing(case: Case, bench: Bench) -> str:
@@ -135,9 +136,9 @@ def _read_beside_rows(case: Case, bench: Bench) -> str:
 def _honoured(scope: Scope) -> Mapping[str, Case]:
     plain = _plain(scope)
     labels = {"0": 0, "C-1": plain.classes - 1, "C": plain.classes, "-1": -1, "255": 255, "-100": -100}
-    if scope.subject.slow_traces:
-        labels = {"0": 0, "255": 255}
     cells = {name: replace(plain, ignore_index=label, ignored="some") for name, label in labels.items()}
+    if scope.subject.slow_traces:
+        return {"255": cells["255"]}
     return cells | {"-100 beside ignore label 255": replace(plain, ignore_index=255, bad_label=-100, bad_row=_ROW)}
 
 
@@ -151,7 +152,8 @@ def _read_honoured(case: Case, bench: Bench) -> str:
 
 def _not_finite(scope: Scope) -> Mapping[str, Case]:
     plain = replace(_plain(scope), ignore_index=-100, ignored="some")
-    cells = {f"all {value}": replace(plain, poison=value) for value in ("nan", "+inf", "-inf")}
+    values = ("nan",) if scope.subject.slow_traces else ("nan", "+inf", "-inf")
+    cells = {f"all {value}": replace(plain, poison=value) for value in values}
     return cells | {"one -inf": replace(plain, ignored="all", edits=(Edit(_ROW, 2, "-inf"),))}
 
 
