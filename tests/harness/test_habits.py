@@ -58,6 +58,8 @@ NAMED = [
     ("IGN-9", "all nan", "ignores_rows_too", "0, gradient 0"),
     ("IGN-9", "all nan", "masks_afterwards", "NaN, gradient NaN"),
     ("IGN-9", "all +inf", "selects_losses_afterwards", "0, gradient NaN"),
+    ("IGN-9", "sample weight 0, one nan", "ignores_rows_too", "NaN, gradient NaN"),
+    ("IGN-9", "sample weight 0, one nan", "drops_rows_without_weight", "0, gradient 0"),
 ]
 
 

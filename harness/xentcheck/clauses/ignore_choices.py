@@ -16,14 +16,13 @@ from xentcheck.clauses.reading import (
     ANOTHER_NUMBER,
     ANOTHER_SHAPE,
     Reading,
-    gradient_name,
-    gradient_of_row,
+    and_gradient,
     loss_of_row,
     nearest_reading,
     with_label,
 )
 from xentcheck.strategies import Scope
-from xentcheck_adapters import Array, Call, Returned
+from xentcheck_adapters import Array, Call, Returned, Subject
 
 _TORCH = "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"
 _KERAS = "https://keras.io/api/losses/probabilistic_losses/#sparsecategoricalcrossentropy-class"
@@ -70,10 +69,10 @@ def _read_unasked(case: Case, bench: Bench) -> str:
 
 
 def _name_of_the_zero_row(answer: Returned, call: Call, case: Case, bench: Bench) -> str:
-    loss, gradient = loss_of_row(answer, _ROW), gradient_of_row(answer, _ROW)
-    what = gradient_name(gradient, call, bench, _ROW)
-    shown = "NaN" if np.isnan(loss) else "0" if loss == 0 else ANOTHER_NUMBER
-    return shown if shown == ANOTHER_NUMBER else f"{shown}, gradient {what}"
+    loss = loss_of_row(answer, _ROW)
+    if loss and not np.isnan(loss):
+        return ANOTHER_NUMBER
+    return f"{'NaN' if loss else '0'}{and_gradient(answer, call, bench, _ROW)}"
 
 
 def _share_of_the_mean(answer: Returned, call: Call, case: Case, bench: Bench) -> str:
@@ -111,9 +110,9 @@ def _read_nothing(case: Case, bench: Bench) -> str:
 
 
 def _of_rows(answer: Returned, rows: Array) -> str:
-    """What all these rows have: loss and gradient, each 0, NaN or another number."""
-    loss = answer.loss[rows] if answer.loss.ndim else answer.loss
-    return f"{_one_number(loss)}, gradient {_one_number(answer.grad_logits[rows])}"
+    """What all these rows have: loss, and gradient if there is any, each 0, NaN or another number."""
+    loss = _one_number(answer.loss[rows] if answer.loss.ndim else answer.loss)
+    return loss if answer.grad_logits is None else f"{loss}, gradient {_one_number(answer.grad_logits[rows])}"
 
 
 def _one_number(array: Array) -> str:
@@ -151,10 +150,25 @@ def _read_honoured(case: Case, bench: Bench) -> str:
 
 
 def _not_finite(scope: Scope) -> Mapping[str, Case]:
-    plain = replace(_plain(scope), ignore_index=-100, ignored="some")
-    values = ("nan",) if scope.subject.slow_traces else ("nan", "+inf", "-inf")
-    cells = {f"all {value}": replace(plain, poison=value) for value in values}
-    return cells | {"one -inf": replace(plain, ignored="all", edits=(Edit(_ROW, 2, "-inf"),))}
+    plain, subject = _plain(scope), scope.subject
+    cells: dict[str, Case] = {}
+    if subject.offers("ignore_index"):
+        ignoring = replace(plain, ignore_index=-100, ignored="some")
+        values = ("nan",) if subject.slow_traces else ("nan", "+inf", "-inf")
+        cells |= {f"all {value}": replace(ignoring, poison=value) for value in values}
+        cells["one -inf"] = replace(ignoring, ignored="all", edits=(Edit(_ROW, 2, "-inf"),))
+    if subject.offers("sample_weight"):
+        labels = "index" if "index" in subject.labels else "soft"
+        # with this seed, row 1 has weight 0
+        weighted = replace(plain, labels=labels, sample_weighted=True, seed=1)
+        cells["sample weight 0, one nan"] = replace(weighted, edits=(Edit(_ROW, 2, "nan"),))
+    return cells
+
+
+def _leaves_out_rows(subject: Subject) -> str | None:
+    if not subject.offers("sample_weight") and ("index" not in subject.labels or not subject.offers("ignore_index")):
+        return "has no argument that leaves out rows"
+    return softmax_of_logits(subject)
 
 
 def _read_not_finite(case: Case, bench: Bench) -> str:
@@ -168,6 +182,9 @@ _OF_ROWS = {
     "0, gradient NaN": "the loss hides what the gradient then spreads",
     "NaN, gradient 0": "the loss is poisoned, training is not",
     "NaN, gradient NaN": "loss and training are poisoned",
+    "0": "the rows do not count, and have no gradient",
+    "NaN": "the loss is poisoned, and there is no gradient",
+    ANOTHER_NUMBER: "neither 0 nor NaN, and there is no gradient",
     **{
         f"{loss}, gradient {gradient}": "none of these"
         for loss in ("0", "NaN", ANOTHER_NUMBER)
@@ -186,7 +203,7 @@ CLAUSES = (
         cells=_unasked,
         answers={
             **ANSWERS,
-            "NaN": "the mean is poisoned",
+            "NaN": "the loss shows the fault: the row's, which has no gradient, or the mean",
             _COUNTS: "the mean is over all rows, of which this one adds nothing",
             _LEAVES: "the mean is over the other rows",
             **_OTHER,
@@ -231,9 +248,9 @@ CLAUSES = (
     ),
     policy(
         "IGN-9",
-        "what an ignored row with logits that are not finite does",
+        "what a row does that is ignored, or has sample weight 0, where its logits are not finite",
         (_TORCH, _KERAS),
-        _IGNORING,
+        _leaves_out_rows,
         cells=_not_finite,
         answers=_OF_ROWS,
         usual=lambda _: _ZERO,

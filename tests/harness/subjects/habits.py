@@ -105,3 +105,11 @@ def ignores_out_of_range_only(logits: Array, labels: Array, *, ignore_index: int
 def ignores_minus_100_always(logits: Array, labels: Array, *, ignore_index: int = -100, **options: Any) -> Answer:
     read = np.where(labels == -100, ignore_index, labels)
     return cross_entropy(logits, read, ignore_index=ignore_index, **options)
+
+
+def drops_rows_without_weight(
+    logits: Array, labels: Array, *, sample_weight: Array | None = None, **options: Any
+) -> Answer:
+    if sample_weight is not None:
+        labels = np.where(sample_weight == 0, -100, labels)
+    return cross_entropy(logits, labels, sample_weight=sample_weight, **options)
