@@ -53,7 +53,7 @@ NAMED = [
     ("IGN-7", "ignore label 0", "wide_loss", "has no effect"),
     ("IGN-8", "0", "ignores_out_of_range_only", "has no effect"),
     ("IGN-8", "C", "ignores_out_of_range_only", "ignores"),
-    ("IGN-8", "-100 beside ignore label 255", "ignores_minus_100_always", "ignores"),
+    ("IGN-8", "-100 beside ignore label 255", "ignores_minus_100_always", "0, gradient 0"),
     ("IGN-8", "-100 beside ignore label 255", "ignores_rows_too", "refuses"),
     ("IGN-9", "all nan", "ignores_rows_too", "0, gradient 0"),
     ("IGN-9", "all nan", "masks_afterwards", "NaN, gradient NaN"),

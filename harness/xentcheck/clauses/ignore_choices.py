@@ -142,8 +142,10 @@ def _honoured(scope: Scope) -> Mapping[str, Case]:
 
 
 def _read_honoured(case: Case, bench: Bench) -> str:
+    if case.bad_label is not None:
+        return read_label(case, bench)
     call = bench.call(case)
-    readings = {_IGNORES: Reading({"ignore_index": case.ignore_index if case.bad_label is None else case.bad_label})}
+    readings = {_IGNORES: Reading({})}
     if int(call.labels.min()) >= 0 and int(call.labels.max()) < case.classes:
         readings[_NO_EFFECT] = Reading({"ignore_index": None})
     return answer_of(bench.run(call), lambda answer: nearest_reading(answer, call, bench, readings))
@@ -241,7 +243,7 @@ CLAUSES = (
         (_TORCH, _KERAS),
         _IGNORING,
         cells=_honoured,
-        answers={_IGNORES: "rows with the label do not count", _NO_EFFECT: "they count", **_OTHER},
+        answers={**ANSWERS, _IGNORES: "rows with the label do not count", _NO_EFFECT: "they count", **_OTHER},
         usual=lambda case: _IGNORES if case.bad_label is None else REFUSES,
         observe=_read_honoured,
         options=True,
