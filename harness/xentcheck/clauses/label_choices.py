@@ -12,9 +12,9 @@ from xentcheck.cases import Case
 from xentcheck.clauses.clause import takes
 from xentcheck.clauses.labels import OUTSIDE
 from xentcheck.clauses.policy import REFUSES, answer_of, policy
-from xentcheck.clauses.reading import answers_as, gradient_of_row, is_softmax, loss_of_row, with_label
+from xentcheck.clauses.reading import and_gradient, answers_as, loss_of_row, with_label
 from xentcheck.strategies import Scope
-from xentcheck_adapters import Array, Call, Returned
+from xentcheck_adapters import Call, Returned
 
 _TF = "https://www.tensorflow.org/api_docs/python/tf/nn/sparse_softmax_cross_entropy_with_logits"
 _TORCH = "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"
@@ -31,7 +31,8 @@ def _labels_outside(scope: Scope) -> Mapping[str, Case]:
     return {name: replace(plain, bad_label=label) for name, label in labels.items() if fits.min <= label <= fits.max}
 
 
-def _read_label(case: Case, bench: Bench) -> str:
+def read_label(case: Case, bench: Bench) -> str:
+    """The name, among `ANSWERS`, of what the subject makes of the case's bad label."""
     call = bench.call(case)
     return answer_of(bench.run(call), lambda answer: _name(answer, call, case, bench))
 
@@ -39,8 +40,8 @@ def _read_label(case: Case, bench: Bench) -> str:
 def _name(answer: Returned, call: Call, case: Case, bench: Bench) -> str:
     row, label = case.bad_row, case.bad_label
     assert label is not None
-    loss, gradient = loss_of_row(answer, row), gradient_of_row(answer, row)
-    what = "" if gradient is None else f", gradient {_gradient_name(gradient, call, bench, row)}"
+    loss = loss_of_row(answer, row)
+    what = and_gradient(answer, call, bench, row)
     if np.isnan(loss):
         return f"NaN{what}"
     if np.isinf(loss):
@@ -62,13 +63,27 @@ _READINGS: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def _gradient_name(gradient: Array, call: Call, bench: Bench, row: int) -> str:
-    if np.isnan(gradient).all():
-        return "NaN"
-    if not gradient.any():
-        return "0"
-    return "softmax" if is_softmax(gradient, call, bench, row) else "of another kind"
-
+ANSWERS = {
+    "NaN": "the loss shows the fault, and there is no gradient",
+    "NaN, gradient NaN": "the row is poisoned, as TensorFlow promises for GPUs",
+    "NaN, gradient 0": "the loss shows the fault, the gradient is silent",
+    "NaN, gradient softmax": "the loss shows the fault, the gradient goes on training",
+    "NaN, gradient of another kind": "the loss shows the fault, the gradient is something else",
+    "0": "the row is ignored, and there is no gradient",
+    "0, gradient 0": "the row is ignored",
+    "0, gradient softmax": "an all-zero row of labels: loss 0, and a gradient that flattens the row",
+    "0, gradient of another kind": "loss 0 with some gradient",
+    "infinite loss": "the label's probability is taken for 0",
+    "class label + C": "counted from the end, as Python indexes",
+    "class label + C, gradient 0": "the loss of class label + C without its gradient",
+    "label mod 2**32": "cut to 32 bits: the loss of another class",
+    "label mod 2**32, gradient 0": "cut to 32 bits, without its gradient",
+    "class 0": "clamped: the loss of the first class",
+    "class 0, gradient 0": "clamped: the loss of the first class without its gradient",
+    "class C-1": "clamped: the loss of the last class",
+    "class C-1, gradient 0": "clamped: the loss of the last class without its gradient",
+    "another number": "none of these: perhaps memory that is not its own",
+}
 
 CLAUSES = (
     policy(
@@ -77,29 +92,9 @@ CLAUSES = (
         (_TF, _TORCH),
         takes("index", inputs="logits"),
         cells=_labels_outside,
-        answers={
-            "NaN": "the loss shows the fault, and there is no gradient",
-            "NaN, gradient NaN": "the row is poisoned, as TensorFlow promises for GPUs",
-            "NaN, gradient 0": "the loss shows the fault, the gradient is silent",
-            "NaN, gradient softmax": "the loss shows the fault, the gradient goes on training",
-            "NaN, gradient of another kind": "the loss shows the fault, the gradient is something else",
-            "0": "the row is ignored, and there is no gradient",
-            "0, gradient 0": "the row is ignored",
-            "0, gradient softmax": "an all-zero row of labels: loss 0, and a gradient that flattens the row",
-            "0, gradient of another kind": "loss 0 with some gradient",
-            "infinite loss": "the label's probability is taken for 0",
-            "class label + C": "counted from the end, as Python indexes",
-            "class label + C, gradient 0": "the loss of class label + C without its gradient",
-            "label mod 2**32": "cut to 32 bits: the loss of another class",
-            "label mod 2**32, gradient 0": "cut to 32 bits, without its gradient",
-            "class 0": "clamped: the loss of the first class",
-            "class 0, gradient 0": "clamped: the loss of the first class without its gradient",
-            "class C-1": "clamped: the loss of the last class",
-            "class C-1, gradient 0": "clamped: the loss of the last class without its gradient",
-            "another number": "none of these: perhaps memory that is not its own",
-        },
+        answers=ANSWERS,
         usual=lambda _: REFUSES,
-        observe=_read_label,
+        observe=read_label,
         options=True,
     ),
 )

@@ -44,7 +44,8 @@ def policy(
 
     cells    the questions of a subject by name, each a case
     answers  name and meaning of every answer that `observe` can give, beside refusals and crashes
-    usual    the answer that a person expects who has read only the contract
+    usual    the answer that a person expects who has read only the contract; what it tells after ", gradient " is not
+             expected of a subject that has none
     observe  names the subject's answer to a case; see `answer_of`
     """
     named = {**answers, **_COMMON}
@@ -53,7 +54,10 @@ def policy(
         answer = observe(case, bench)
         if answer not in named:
             raise LookupError(f"{id} names no answer {answer!r}; its answers are {', '.join(named)}")
-        return judged_answer(id, case, bench, answer, usual(case))
+        expected = usual(case)
+        if not bench.subject.differentiable:
+            expected = expected.partition(", gradient ")[0]
+        return judged_answer(id, case, bench, answer, expected)
 
     return Clause(
         id,
@@ -66,6 +70,13 @@ def policy(
         options=options,
         answers=named,
     )
+
+
+def asked(scope: Scope, cells: Mapping[str, Case], few: tuple[str, ...]) -> Mapping[str, Case]:
+    """The cells; only `few` of them for a compiled mode, to which each is a compilation of its own."""
+    if scope.subject.retraces and scope.subject.mode != "eager":
+        return {name: case for name, case in cells.items() if name in few}
+    return cells
 
 
 def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) -> Measurement:
