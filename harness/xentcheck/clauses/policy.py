@@ -69,12 +69,13 @@ def policy(
 
 
 def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) -> Measurement:
-    """The measurement of an answer; raises Deviation if the adapter declares another one, or none."""
+    """The measurement of an answer; raises Deviation if the adapter declares another one. An adapter that declares
+    nothing declares the usual answer."""
     subject, dtype = bench.subject, bench.target.dtype
     versions = bench.pool.open(subject, bench.target.device, dtype).versions
     declared = bench.choices.of(id, case.cell, subject.name, dtype, versions)
     seen = Measurement(values=1, choices=(measured_choice(case.cell, answer, usual, declared, case.token),))
-    if subject.described and declared is None:
+    if subject.described and declared is None and answer != usual:
         expected = f"an answer to {case.cell!r} declared in {subject.adapter}.choices.toml"
         raise Deviation("undeclared answer", expected=expected, got=answer, measurement=seen)
     if declared and declared.answer != answer:
