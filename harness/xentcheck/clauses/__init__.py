@@ -2,6 +2,7 @@
 
 from xentcheck.clauses import (
     accuracy,
+    accuracy_choices,
     argument_choices,
     autodiff,
     bitwise_choices,
@@ -45,6 +46,7 @@ CLAUSES: dict[str, Clause] = {
         argument_choices,
         degenerate_choices,
         bitwise_choices,
+        accuracy_choices,
         label_choices,
         shape,
         labels,
