@@ -56,11 +56,12 @@ def _read_range(case: Case, bench: Bench) -> str:
 
 
 def _smoothed(case: Case, plain: Call, bench: Bench) -> tuple[Call, Expected]:
-    """The call asked, and what the formula makes of it: the loss is a line in epsilon."""
+    """The call asked, and what the formula makes of it: the loss is a line in epsilon. Its terms are larger than inside
+    the range by the sum of |1 - epsilon| and |epsilon|, and so are their errors."""
     epsilon = _SMOOTHING[case.cell]
-    at_0, at_1 = (bench.expect(replace(plain, label_smoothing=end)).parts["loss"] for end in (0.0, 1.0))
+    at_0, at_half, at_1 = (bench.expect(replace(plain, label_smoothing=e)).parts["loss"] for e in (0.0, 0.5, 1.0))
     value = (1 - epsilon) * at_0.value + epsilon * at_1.value
-    bound = abs(1 - epsilon) * at_0.bound + abs(epsilon) * at_1.bound
+    bound = (abs(1 - epsilon) + abs(epsilon)) * (at_0.bound + at_half.bound + at_1.bound)
     return replace(plain, label_smoothing=epsilon), replace(at_0, value=value, bound=bound, low=0.0)
 
 

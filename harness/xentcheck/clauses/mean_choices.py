@@ -72,17 +72,17 @@ def _read_denominator(case: Case, bench: Bench) -> str:
 
     def name(answer: Returned) -> str:
         named = denominators(call).items()
-        return next((name for name, by in named if _is_quotient(answer, total, by, bench.target.dtype)), "another")
+        return next((name for name, by in named if _is_quotient(answer, total, by, case.rows)), "another")
 
     return answer_of(bench.run(call), name)
 
 
-def _is_quotient(answer: Returned, total: Expectation, by: float, dtype: str) -> bool:
-    """Loss and gradient are those of the sum, divided: the sum's bound, and a rounding each of divisor and quotient."""
-    eps = float(ml_dtypes.finfo(dtype_named(dtype)).eps)
+def _is_quotient(answer: Returned, total: Expectation, by: float, rows: int) -> bool:
+    """Loss and gradient are those of the sum, divided. Beside the sum's bound, a rounding of divisor and quotient each,
+    and one for each row, in the dtype that comes back: it may be narrower than the logits'."""
     for what, got in answer.results.items():
-        expected = total.parts[what]
-        value, bound = expected.value / by, (expected.bound + 2 * eps * np.abs(expected.value)) / by
+        expected, eps = total.parts[what], float(ml_dtypes.finfo(answer.loss.dtype).eps)
+        value, bound = expected.value / by, (expected.bound + (rows + 2) * eps * np.abs(expected.value)) / by
         if got.shape != value.shape or not np.all(np.abs(got.astype(np.float64) - value) <= bound):
             return False
     return True
@@ -121,29 +121,31 @@ def _name(array: Array) -> str:
 
 
 # The sum of the losses, log 7 each, is past 65504, float16's largest number; 70000 is past it too.
-_MANY = (40960, 70000)
+_MANY = {"40960 equal losses": 40960, "70000 equal losses": 70000}
 
 
 def _many_rows(scope: Scope) -> Mapping[str, Case]:
     kinds = {"index": "index", "dense": "one-hot"}
     names = {"index": "class indices", "dense": "rows of labels"}
     return {
-        f"{rows} equal losses, {names[kind]}": Case(
-            dtype=scope.dtype, rows=rows, classes=7, reduction="mean", labels=kinds[kind]
-        )
+        f"{many}, {names[kind]}": Case(dtype=scope.dtype, rows=1, classes=7, reduction="mean", labels=kinds[kind])
         for kind in scope.subject.labels
-        for rows in _MANY
+        for many in _MANY
     }
 
 
 def _read_many(case: Case, bench: Bench) -> str:
-    call = bench.call(case)
-    flat = replace(call, logits=np.zeros_like(call.logits))
+    one, rows = bench.call(case), _MANY[case.cell.partition(",")[0]]
+    flat = replace(
+        one,
+        logits=np.zeros((rows, case.classes), one.logits.dtype),
+        labels=np.repeat(one.labels, rows, axis=0),
+    )
     true, dtype = float(np.log(case.classes)), dtype_named(case.dtype)
     # A row's loss is rounded once, and so is the mean: half a spacing each. In between, a sum in float32, or in the
     # dtype if that is wider, of one term after another.
     wide = np.float64 if case.dtype == "float64" else np.float32
-    bound = float(np.spacing(dtype.type(true))) + case.rows * float(np.finfo(wide).eps) / 2 * true
+    bound = float(np.spacing(dtype.type(true))) + rows * float(np.finfo(wide).eps) / 2 * true
 
     def name(answer: Returned) -> str:
         mean = float(answer.loss)
