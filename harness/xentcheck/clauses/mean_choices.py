@@ -18,17 +18,14 @@ from xentcheck_adapters import Array, Call, Returned, Subject, dtype_named
 _TORCH = "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"
 _KERAS = "https://keras.io/api/losses/#standalone-usage-of-losses"
 
-_ROWS, _KEPT, _CLASS, _SMOOTHED = (
-    "rows",
-    "kept rows",
-    "class weights of the labels",
-    "class weights of the smoothed labels",
-)
+_ROWS, _KEPT = "rows", "kept rows"
+_CLASS, _SMOOTHED = "class weights of the labels", "class weights of the smoothed labels"
+_SAMPLE, _EVERY_SAMPLE, _NOT_ZERO = "sample weights of kept rows", "sample weights", "rows with a sample weight"
 
 
 def _plain(scope: Scope, **fields: object) -> Case:
-    # the seed is one whose denominators are all different
-    plain = Case(dtype=scope.dtype, rows=4, classes=7, regime="normal", seed=11, reduction="mean")
+    # a seed whose denominators are far apart
+    plain = Case(dtype=scope.dtype, rows=4, classes=7, regime="normal", seed=1, reduction="mean")
     return replace(plain, **fields)  # type: ignore[arg-type]
 
 
@@ -40,12 +37,16 @@ def _weighted_means(scope: Scope) -> Mapping[str, Case]:
         "class weights": (("weight",), {"weighted": True}),
         "class weights, ignored rows": (("weight", "ignore_index"), {"weighted": True, **ignored}),
         "class weights, smoothed": (("weight", "label_smoothing"), {"weighted": True, "label_smoothing": 0.5}),
+        "sample weights, ignored rows": (("sample_weight", "ignore_index"), {"sample_weighted": True, **ignored}),
     }
     cells: dict[str, Case] = {}
     if "index" in scope.subject.labels:
         cells |= {name: _plain(scope, **fields) for name, (all_of, fields) in needs.items() if all(map(offers, all_of))}
     if "dense" in scope.subject.labels and offers("weight"):
         cells["class weights, rows of labels"] = _plain(scope, labels="soft", weighted=True)
+    if offers("sample_weight"):
+        labels = "index" if "index" in scope.subject.labels else "soft"
+        cells["sample weights"] = _plain(scope, labels=labels, sample_weighted=True)
     return cells
 
 
@@ -58,11 +59,15 @@ def denominators(call: Call) -> Mapping[str, float]:
     if not call.has_dense_labels:
         labels[kept, call.labels[kept]] = 1.0
     smoothed = (1 - call.label_smoothing) * labels + call.label_smoothing / classes
+    of_rows = np.ones(rows) if call.sample_weight is None else call.sample_weight.astype(np.float64)
     return {
         _ROWS: float(rows),
         _KEPT: float(kept.sum()),
         _CLASS: float((labels[kept] @ weight).sum()),
         _SMOOTHED: float((smoothed[kept] @ weight).sum()),
+        _SAMPLE: float(of_rows[kept].sum()),
+        _EVERY_SAMPLE: float(of_rows.sum()),
+        _NOT_ZERO: float((of_rows[kept] != 0).sum()),
     }
 
 
@@ -95,6 +100,8 @@ def _empty_means(scope: Scope) -> Mapping[str, Case]:
         cells["all rows ignored"] = _plain(scope, ignore_index=-100, ignored="all")
     if index and offers("weight"):
         cells["no label has a weight"] = _plain(scope, weighted=True)
+    if offers("sample_weight"):
+        cells["no row has a weight"] = _plain(scope, labels="index" if index else "soft", sample_weighted=True)
     if not scope.subject.slow_traces:
         cells["no rows"] = _plain(scope, rows=0, labels="index" if index else "soft")
     return cells
@@ -104,6 +111,8 @@ def _read_nothing(case: Case, bench: Bench) -> str:
     call = bench.call(case)
     if call.weight is not None:
         call = replace(call, weight=np.zeros_like(call.weight))
+    if call.sample_weight is not None:
+        call = replace(call, sample_weight=np.zeros_like(call.sample_weight))
     return answer_of(bench.run(call), _name_of_nothing)
 
 
@@ -176,16 +185,19 @@ CLAUSES = (
         "VAL-10",
         "what the mean divides by",
         ("a weighted mean is the sum of w x divided by the sum of w", _TORCH, _KERAS),
-        _reduces(options=("weight", "ignore_index")),
+        _reduces(options=("weight", "sample_weight", "ignore_index")),
         cells=_weighted_means,
         answers={
             _ROWS: "the number of rows, whatever they weigh",
             _KEPT: "the number of rows that are not ignored",
             _CLASS: "the sum of the class weights of the labels of all kept rows",
             _SMOOTHED: "the sum of all weights in the loss, those of smoothed labels too",
+            _SAMPLE: "the sum of the sample weights of all kept rows",
+            _EVERY_SAMPLE: "the sum of all sample weights, those of ignored rows too",
+            _NOT_ZERO: "the number of kept rows whose sample weight is not 0",
             "another": "none of these",
         },
-        usual=lambda case: _CLASS if case.weighted else _KEPT,
+        usual=lambda case: _CLASS if case.weighted else _SAMPLE if case.sample_weighted else _KEPT,
         observe=_read_denominator,
         options=True,
     ),
