@@ -31,6 +31,7 @@ def _subject(backend: str, metric: str) -> Subject:
         labels=(_LABELS[metric],),
         inputs="scores",
         reductions=("mean",),
+        mean_divides_by={_LABELS[metric]: "rows"},
         dtypes=("float32",),
         differentiable=False,
         precision={"float32": Precision()},
