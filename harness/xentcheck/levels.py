@@ -27,7 +27,8 @@ class Level:
     variant_dtypes      those of a compiled mode or another variant of a subject that is judged as well
     survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
     survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C
-    slow_policy_dtypes  the dtypes in which a subject whose compilations take seconds is asked for its choices
+    compiled_policy_dtypes, slow_policy_dtypes  the dtypes in which a subject that compiles anew for each shape, or one
+                        whose compilations take seconds, is asked for its choices
     slow_trace_options  whether a subject whose compilations take seconds is judged with reductions and other arguments
     """
 
@@ -46,6 +47,7 @@ class Level:
     compiled_survey_classes: tuple[int, ...] = ()
     compiled_dtypes: tuple[str, ...] = FLOAT_DTYPES
     variant_dtypes: tuple[str, ...] = FLOAT_DTYPES
+    compiled_policy_dtypes: tuple[str, ...] = FLOAT_DTYPES
     slow_policy_dtypes: tuple[str, ...] = ("float32",)
     slow_trace_options: bool = True
 
@@ -65,8 +67,8 @@ class Level:
 
     def dtypes(self, subject: Subject, *, policy: bool = False) -> tuple[str, ...]:
         """The dtypes in which a subject is judged, or asked for a choice, unless a person asks for others."""
-        if policy and subject.slow_traces:
-            return self.slow_policy_dtypes
+        if policy and subject.retraces:
+            return self.slow_policy_dtypes if subject.slow_traces else self.compiled_policy_dtypes
         if subject.variant_of or subject.mode_twin:
             return self.variant_dtypes
         return self.compiled_dtypes if subject.retraces else FLOAT_DTYPES
@@ -93,6 +95,7 @@ LEVELS = {
             survey=((256, 10),),
             compiled_dtypes=("float32", "bfloat16"),
             variant_dtypes=("float32",),
+            compiled_policy_dtypes=("float32",),
             slow_trace_options=False,
         ),
         Level(

@@ -30,7 +30,8 @@ def _plain(scope: Scope) -> Case:
 
 def _edges(scope: Scope) -> Mapping[str, Case]:
     cells = {_ONE_CLASS: replace(_plain(scope), classes=1)}
-    if not scope.subject.slow_traces:
+    # each shape is a compilation
+    if not scope.subject.retraces or (not scope.subject.slow_traces and scope.level.name != "quick"):
         cells |= {_NO_CLASSES: _plain(scope), _NO_ROWS: replace(_plain(scope), rows=0)}
     return cells
 
