@@ -108,7 +108,8 @@ def _asks(cells: Mapping[str, _Cell]) -> dict[str, Any]:
             named = cells[case.cell].share.items()
             return next((name for name, expected in named if np.float32(expected) == share), "another number")
 
-        return answer_of(bench.run(bench.call(case)), name)
+        call = bench.call(case)
+        return answer_of(bench.run(call), name, call)
 
     return {
         "cells": lambda scope: {name: cell.case(scope.dtype) for name, cell in cells.items()},

@@ -52,7 +52,7 @@ def _read_range(case: Case, bench: Bench) -> str:
         fits = (name for name, true in readings.items() if (error_ratio(answer.loss, true, case.dtype) <= 1).all())
         return next(fits, "another number")
 
-    return answer_of(bench.run(asked), name)
+    return answer_of(bench.run(asked), name, asked)
 
 
 def _smoothed(case: Case, plain: Call, bench: Bench) -> tuple[Call, Expected]:

@@ -49,7 +49,7 @@ def _read_batch(case: Case, bench: Bench) -> str:
         others = _joined([bench.run(_row(call, row)) for row in range(alone)])
         return answer_of(others, lambda other: _named(answer.rows(np.arange(case.rows) < alone), other))
 
-    return answer_of(bench.run(call), name)
+    return answer_of(bench.run(call), name, call)
 
 
 def _row(call: Call, row: int) -> Call:
@@ -62,7 +62,7 @@ def _joined(outcomes: list[Outcome]) -> Outcome:
     if len(answers) < len(outcomes):
         return next(outcome for outcome in outcomes if not isinstance(outcome, Returned))
     parts = [answer.results for answer in answers]
-    joined = {what: np.concatenate([part[what] for part in parts]) for what in parts[0]}
+    joined = {what: np.concatenate([np.atleast_1d(part[what]) for part in parts]) for what in parts[0]}
     return Returned(joined["loss"], joined.get("grad_logits"))
 
 
@@ -74,9 +74,9 @@ def _read_forms(case: Case, bench: Bench) -> str:
     call, twin = bench.call(case), bench.of(bench.subject.form_twin or bench.subject.name)
 
     def name(answer: Returned) -> str:
-        return answer_of(twin.run(one_hot(call)), lambda other: _named(answer, other))
+        return answer_of(twin.run(one_hot(call)), lambda other: _named(answer, other), call)
 
-    return answer_of(bench.run(call), name)
+    return answer_of(bench.run(call), name, call)
 
 
 def _named(mine: Returned, other: Returned) -> str:

@@ -13,7 +13,7 @@ from xentcheck.clauses.clause import softmax_of_logits, takes
 from xentcheck.clauses.policy import REFUSES, answer_of, policy
 from xentcheck.clauses.reading import reads_as
 from xentcheck.strategies import Scope
-from xentcheck_adapters import Call, Returned
+from xentcheck_adapters import Returned
 
 _NUMPY = "https://numpy.org/doc/stable/user/basics.broadcasting.html"
 _TF = "https://www.tensorflow.org/api_docs/python/tf/nn/softmax_cross_entropy_with_logits"
@@ -41,12 +41,10 @@ def _read_edge(case: Case, bench: Bench) -> str:
     if case.cell == _NO_CLASSES:
         labels = call.labels[:, :0] if call.has_dense_labels else np.zeros_like(call.labels)
         call = replace(call, logits=call.logits[:, :0], labels=labels)
-    return answer_of(bench.run(call), lambda answer: _name_edge(answer, call))
+    return answer_of(bench.run(call), _name_edge, call)
 
 
-def _name_edge(answer: Returned, call: Call) -> str:
-    if answer.loss.shape != call.logits.shape[:1]:
-        return "another shape"
+def _name_edge(answer: Returned) -> str:
     if not answer.loss.size:
         return "no losses"
     loss = answer.loss.astype(np.float64)
@@ -86,13 +84,11 @@ def _read_one_row(case: Case, bench: Bench) -> str:
     call = bench.call(case)
 
     def name(answer: Returned) -> str:
-        if answer.loss.shape:
-            return "another shape"
         return "the row's loss" if reads_as(answer.loss[None], "loss", call, bench) else "another number"
 
     # an upstream gradient of the batched call's shape would not fit
     alone = replace(call, logits=call.logits[0], labels=call.labels[0], upstream=np.ones((), call.logits.dtype))
-    return answer_of(bench.run(alone), name)
+    return answer_of(bench.run(alone), name, alone)
 
 
 CLAUSES = (
@@ -109,7 +105,6 @@ CLAUSES = (
             "+inf": "the loss is +inf",
             "NaN": "the loss is NaN",
             "no losses": "an array of shape (0,)",
-            "another shape": "a loss that does not fit the rows",
             "another number": "the loss is some other number",
         },
         usual=lambda case: {_ONE_CLASS: "+0", _NO_CLASSES: REFUSES, _NO_ROWS: "no losses"}[case.cell],
@@ -138,7 +133,6 @@ CLAUSES = (
         cells=_without_batch,
         answers={
             "the row's loss": "a scalar: the loss of that row",
-            "another shape": "an array",
             "another number": "a scalar, and not the loss of that row",
         },
         usual=lambda _: "the row's loss",

@@ -49,7 +49,7 @@ def _read_gradient(case: Case, bench: Bench) -> str:
             return "the derivative"
         return "softmax - labels" if reads_as(answer.grad_logits, "grad_logits", call, bench, _RULE) else "another"
 
-    return answer_of(bench.run(call), name)
+    return answer_of(bench.run(call), name, call)
 
 
 def _read_second(case: Case, bench: Bench) -> str:
@@ -65,7 +65,7 @@ def _read_second(case: Case, bench: Bench) -> str:
             return "0"
         return "that of softmax - labels" if reads_as(hvp, "hvp", call, bench, _RULE) else "another"
 
-    return answer_of(bench.run(call), name)
+    return answer_of(bench.run(call), name, call)
 
 
 def _is_zero(array: Array) -> bool:

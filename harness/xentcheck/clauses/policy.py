@@ -16,13 +16,14 @@ from xentcheck.choices import measured_choice
 from xentcheck.clauses.clause import Clause
 from xentcheck.strategies import Scope
 from xentcheck.verdict import Deviation, Measurement
-from xentcheck_adapters import Crashed, Outcome, Refused, Returned, Subject
+from xentcheck_adapters import Call, Crashed, Outcome, Refused, Returned, Subject
 
-REFUSES, DIES, NO_ANSWER = "refuses", "process dies", "no answer"
+REFUSES, DIES, NO_ANSWER, MISSHAPEN = "refuses", "process dies", "no answer", "another shape"
 _COMMON = {
     REFUSES: "raises an exception",
     DIES: "ends its process",
     NO_ANSWER: "runs out of time or memory",
+    MISSHAPEN: "returns a loss or a gradient that does not fit the call",
 }
 
 Observe = Callable[[Case, Bench], str]
@@ -87,8 +88,14 @@ def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) ->
     return seen
 
 
-def answer_of(outcome: Outcome, name: Callable[[Returned], str]) -> str:
-    """The name of an outcome, of which `name` knows the arrays."""
+def answer_of(outcome: Outcome, name: Callable[[Returned], str], call: Call | None = None) -> str:
+    """The name of an outcome, of which `name` knows the arrays: arrays that fit the call, if there is one."""
     if isinstance(outcome, Returned):
-        return name(outcome)
+        return name(outcome) if call is None or _fits(outcome, call) else MISSHAPEN
     return {Refused: REFUSES, Crashed: DIES}.get(type(outcome), NO_ANSWER)
+
+
+def _fits(answer: Returned, call: Call) -> bool:
+    loss = call.logits.shape[:-1] if call.reduction == "none" else ()
+    gradients = (answer.grad_logits, answer.hvp)
+    return answer.loss.shape == loss and all(g is None or g.shape == call.logits.shape for g in gradients)

@@ -54,7 +54,8 @@ def _sign(case: Case, bench: Bench) -> str:
             return "another number"
         return "-0" if np.signbit(loss).all() else "+0" if not np.signbit(loss).any() else "both"
 
-    return answer_of(bench.run(bench.call(case)), name)
+    call = bench.call(case)
+    return answer_of(bench.run(call), name, call)
 
 
 def _kept(case: Case, bench: Bench) -> str:
@@ -68,7 +69,7 @@ def _kept(case: Case, bench: Bench) -> str:
             return "0"
         return "kept" if abs(got - true) < abs(true) / 2 else "another number"
 
-    return answer_of(bench.run(call), name)
+    return answer_of(bench.run(call), name, call)
 
 
 CLAUSES = (

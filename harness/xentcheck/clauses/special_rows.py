@@ -106,7 +106,7 @@ def _of_masked_classes(scope: Scope) -> Mapping[str, Case]:
 
 def _read(case: Case, bench: Bench) -> str:
     call = bench.call(case)
-    return answer_of(bench.run(call), lambda answer: name_row(answer, call, bench, _ROW))
+    return answer_of(bench.run(call), lambda answer: name_row(answer, call, bench, _ROW), call)
 
 
 def name_row(answer: Returned, call: Call, bench: Bench, row: int) -> str:
