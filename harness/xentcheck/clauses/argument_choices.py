@@ -100,7 +100,7 @@ def _read_dtype(case: Case, bench: Bench) -> str:
     def name(answer: Returned) -> str:
         loss = _relation(answer.loss, call)
         gradient = _relation(answer.results.get("grad_logits", call.logits), call)
-        return loss if gradient == "the logits'" else f"{loss}, gradient {gradient}"
+        return loss if gradient == "the logits'" else f"{loss}, gradient of another"
 
     return answer_of(bench.run(call), name)
 
@@ -153,9 +153,8 @@ CLAUSES = (
         answers={
             **_DTYPES,
             **{
-                f"{loss}, gradient {gradient}": f"the loss: {_DTYPES[loss]}; the gradient: {_DTYPES[gradient]}"
-                for loss in _DTYPES
-                for gradient in _DTYPES
+                f"{loss}, gradient of another": f"{meaning}; the gradient has not the dtype of the logits"
+                for loss, meaning in _DTYPES.items()
             },
         },
         usual=lambda _: "the logits'",
