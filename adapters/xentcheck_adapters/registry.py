@@ -7,7 +7,15 @@ from types import ModuleType
 
 from xentcheck_adapters.subject import Subject
 
-ADAPTERS = ("numpy_callable", "torch_cross_entropy", "tensorflow_nn", "tensorflow_raw", "keras_losses", "jax_optax")
+ADAPTERS = (
+    "numpy_callable",
+    "torch_cross_entropy",
+    "tensorflow_nn",
+    "tensorflow_raw",
+    "keras_losses",
+    "keras_metrics",
+    "jax_optax",
+)
 
 
 def adapter_module(name: str) -> ModuleType:

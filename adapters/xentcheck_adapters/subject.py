@@ -42,7 +42,7 @@ class Subject:
     api        what a person calls
     requires   modules that must be importable in the worker
     labels     kinds of labels it takes: "index", "dense" (softmax), "multi-hot" (sigmoid)
-    inputs     "logits" or "probabilities"
+    inputs     "logits" or "probabilities"; "scores" of an accuracy metric, whose answer stands in the loss' place
     options    what it offers among "ignore_index", "weight", "sample_weight", "label_smoothing", "z_loss", "softcap",
                the gradient to dense labels "grad_labels", and Hessian-vector products "hvp": an API whose gradient can
                be asked to be differentiated again, whatever it makes of that

@@ -11,7 +11,8 @@
     link = "https://…"                  # that document, or where the question was discussed
     note = "…"
 
-The first entry that fits counts. A run that measures anything else fails: whoever relies on the answer must hear of it.
+The first entry that fits counts; where none does, the answer is the usual one. A run that measures anything else fails:
+whoever relies on the answer must hear of it.
 """
 
 from __future__ import annotations

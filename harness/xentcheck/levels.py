@@ -27,6 +27,8 @@ class Level:
     variant_dtypes      those of a compiled mode or another variant of a subject that is judged as well
     survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
     survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C
+    compiled_policy_dtypes, slow_policy_dtypes  the dtypes in which a subject that compiles anew for each shape, or one
+                        whose compilations take seconds, is asked for its choices
     slow_trace_options  whether a subject whose compilations take seconds is judged with reductions and other arguments
     """
 
@@ -45,6 +47,8 @@ class Level:
     compiled_survey_classes: tuple[int, ...] = ()
     compiled_dtypes: tuple[str, ...] = FLOAT_DTYPES
     variant_dtypes: tuple[str, ...] = FLOAT_DTYPES
+    compiled_policy_dtypes: tuple[str, ...] = FLOAT_DTYPES
+    slow_policy_dtypes: tuple[str, ...] = ("float32",)
     slow_trace_options: bool = True
 
     def examples(self, subject: Subject) -> int:
@@ -61,8 +65,10 @@ class Level:
         """The further numbers of classes surveyed for a subject."""
         return self.compiled_survey_classes if subject.retraces else self.survey_classes
 
-    def dtypes(self, subject: Subject) -> tuple[str, ...]:
-        """The dtypes in which a subject is judged, unless a person asks for others."""
+    def dtypes(self, subject: Subject, *, policy: bool = False) -> tuple[str, ...]:
+        """The dtypes in which a subject is judged, or asked for a choice, unless a person asks for others."""
+        if policy and subject.retraces:
+            return self.slow_policy_dtypes if subject.slow_traces else self.compiled_policy_dtypes
         if subject.variant_of or subject.mode_twin:
             return self.variant_dtypes
         return self.compiled_dtypes if subject.retraces else FLOAT_DTYPES
@@ -89,6 +95,7 @@ LEVELS = {
             survey=((256, 10),),
             compiled_dtypes=("float32", "bfloat16"),
             variant_dtypes=("float32",),
+            compiled_policy_dtypes=("float32",),
             slow_trace_options=False,
         ),
         Level(
@@ -121,6 +128,7 @@ LEVELS = {
             survey=((256, 10), (64, 1000), (4096, 10), (8192, 2)),
             survey_classes=_SURVEY_CLASSES + _LARGEST_CLASSES,
             compiled_survey_classes=(50257, 262144),
+            slow_policy_dtypes=FLOAT_DTYPES,
         ),
     )
 }

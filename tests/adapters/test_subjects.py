@@ -30,7 +30,7 @@ def test_no_two_subjects_share_a_name() -> None:
 @each_subject
 def test_a_subject_declares_known_words_only(subject: Subject) -> None:
     assert subject.adapter in ADAPTERS
-    assert subject.inputs in ("logits", "probabilities")
+    assert subject.inputs in ("logits", "probabilities", "scores")
     assert subject.zero_times_inf in ("zero", "nan", "any")
     assert set(subject.labels) <= {"index", "dense", "multi-hot"}
     assert set(subject.reductions) <= {*REDUCTIONS, WEIGHTED_MEAN}

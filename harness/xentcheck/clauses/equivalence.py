@@ -50,7 +50,8 @@ def _combined(a: Expectation, b: Expectation, combine: Callable[[Array, Array], 
     return Expectation(a.dtype, both)
 
 
-def _has_both_forms(subject: Subject) -> str | None:
+def has_both_forms(subject: Subject) -> str | None:
+    """Applicability to index forms that have a dense one beside them."""
     if "index" not in subject.labels or subject.inputs != "logits":
         return "is compared from the side of its index form"
     return None if subject.form_twin or "dense" in subject.labels else "has no dense form"
@@ -134,7 +135,7 @@ CLAUSES = (
         "EQ-1",
         "class indices and one-hot rows give the same loss and gradient, as accurately as the better form",
         (_QUESTION, "sum over a one-hot row picks one term"),
-        _has_both_forms,
+        has_both_forms,
         _for_forms,
         _forms_agree,
         lambda scope: tuple(

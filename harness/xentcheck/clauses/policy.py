@@ -16,13 +16,14 @@ from xentcheck.choices import measured_choice
 from xentcheck.clauses.clause import Clause
 from xentcheck.strategies import Scope
 from xentcheck.verdict import Deviation, Measurement
-from xentcheck_adapters import Crashed, Outcome, Refused, Returned, Subject
+from xentcheck_adapters import Call, Crashed, Outcome, Refused, Returned, Subject
 
-REFUSES, DIES, NO_ANSWER = "refuses", "process dies", "no answer"
+REFUSES, DIES, NO_ANSWER, MISSHAPEN = "refuses", "process dies", "no answer", "another shape"
 _COMMON = {
     REFUSES: "raises an exception",
     DIES: "ends its process",
     NO_ANSWER: "runs out of time or memory",
+    MISSHAPEN: "returns a loss or a gradient that does not fit the call",
 }
 
 Observe = Callable[[Case, Bench], str]
@@ -80,12 +81,13 @@ def asked(scope: Scope, cells: Mapping[str, Case], few: tuple[str, ...]) -> Mapp
 
 
 def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) -> Measurement:
-    """The measurement of an answer; raises Deviation if the adapter declares another one, or none."""
+    """The measurement of an answer; raises Deviation if the adapter declares another one. An adapter that declares
+    nothing declares the usual answer."""
     subject, dtype = bench.subject, bench.target.dtype
     versions = bench.pool.open(subject, bench.target.device, dtype).versions
     declared = bench.choices.of(id, case.cell, subject.name, dtype, versions)
     seen = Measurement(values=1, choices=(measured_choice(case.cell, answer, usual, declared, case.token),))
-    if subject.described and declared is None:
+    if subject.described and declared is None and answer != usual:
         expected = f"an answer to {case.cell!r} declared in {subject.adapter}.choices.toml"
         raise Deviation("undeclared answer", expected=expected, got=answer, measurement=seen)
     if declared and declared.answer != answer:
@@ -94,8 +96,14 @@ def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) ->
     return seen
 
 
-def answer_of(outcome: Outcome, name: Callable[[Returned], str]) -> str:
-    """The name of an outcome, of which `name` knows the arrays."""
+def answer_of(outcome: Outcome, name: Callable[[Returned], str], call: Call | None = None) -> str:
+    """The name of an outcome, of which `name` knows the arrays: arrays that fit the call, if there is one."""
     if isinstance(outcome, Returned):
-        return name(outcome)
+        return name(outcome) if call is None or _fits(outcome, call) else MISSHAPEN
     return {Refused: REFUSES, Crashed: DIES}.get(type(outcome), NO_ANSWER)
+
+
+def _fits(answer: Returned, call: Call) -> bool:
+    loss = call.logits.shape[:-1] if call.reduction == "none" else ()
+    gradients = (answer.grad_logits, answer.hvp)
+    return answer.loss.shape == loss and all(g is None or g.shape == call.logits.shape for g in gradients)

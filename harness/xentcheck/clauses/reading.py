@@ -120,3 +120,11 @@ def is_softmax(gradient: Array, call: Call, bench: Bench, row: int) -> bool:
     softmax = part.value[row].copy()
     softmax[0] += 1
     return bool(np.all(np.abs(gradient - softmax) <= part.bound[row]))
+
+
+def reads_as(got: Array | None, what: str, call: Call, bench: Bench, rules: Mapping[str, Any] | None = None) -> bool:
+    """Whether a result is, in all rows, what the reference makes of the call under these rules."""
+    expected = replace(bench, rules=rules or {}).expect(call).parts[what]
+    if got is None or got.shape != expected.value.shape:
+        return False
+    return bool(np.all(error_ratio(got, expected, bench.target.dtype) <= 1))

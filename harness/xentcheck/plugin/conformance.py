@@ -93,10 +93,10 @@ class Conformance:
         subject = target.subject
         if lacking := clause.lacks(subject):
             return Status.UNSUPPORTED, f"{subject.name} {lacking}"
-        judged = self.level.dtypes(subject)
+        judged = self.level.dtypes(subject, policy=clause.kind == "policy")
         if target.dtype not in judged and target.dtype not in self.asked_dtypes:
             reason = (
-                f"level {self.level.name}: judged in {', '.join(judged)}; --level=standard or --dtype runs the others"
+                f"level {self.level.name}: judged in {', '.join(judged)}; a deeper level or --dtype runs the others"
             )
             return Status.NOT_RUN, reason
         if self.level.postpones(subject, clause.options):
