@@ -10,14 +10,16 @@ from xentcheck_adapters.call import Array
 
 @dataclass(frozen=True)
 class Returned:
-    """The subject answered: arrays in the dtypes it chose, and the names of inputs it wrote to. `grad_logits` is None
-    where the subject is not differentiable."""
+    """The subject answered: arrays in the dtypes it chose, the names of inputs it wrote to, and what memory its results
+    share with an input, with each other or within themselves. `grad_logits` is None where the subject is not
+    differentiable."""
 
     loss: Array
     grad_logits: Array | None = None
     grad_labels: Array | None = None
     hvp: Array | None = None
     mutated: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
     @property
     def results(self) -> dict[str, Array]:

@@ -28,6 +28,7 @@ class Level:
     survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
     survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C
     slow_trace_options  whether a subject whose compilations take seconds is judged with reductions and other arguments
+    own_shapes          whether one that compiles is judged by clauses that need shapes of their own
     """
 
     name: str
@@ -46,6 +47,7 @@ class Level:
     compiled_dtypes: tuple[str, ...] = FLOAT_DTYPES
     variant_dtypes: tuple[str, ...] = FLOAT_DTYPES
     slow_trace_options: bool = True
+    own_shapes: bool = True
 
     def examples(self, subject: Subject) -> int:
         """How many cases to draw for a clause."""
@@ -67,8 +69,11 @@ class Level:
             return self.variant_dtypes
         return self.compiled_dtypes if subject.retraces else FLOAT_DTYPES
 
-    def postpones(self, subject: Subject, with_options: bool) -> bool:
-        """Whether clauses with reductions and other arguments are left to a deeper level."""
+    def postpones(self, subject: Subject, *, with_options: bool, own_shapes: bool) -> bool:
+        """Whether clauses with reductions and other arguments, or with shapes of their own, are left to a deeper
+        level."""
+        if subject.retraces and own_shapes and not self.own_shapes:
+            return True
         return subject.slow_traces and with_options and not self.slow_trace_options
 
 
@@ -90,6 +95,7 @@ LEVELS = {
             compiled_dtypes=("float32", "bfloat16"),
             variant_dtypes=("float32",),
             slow_trace_options=False,
+            own_shapes=False,
         ),
         Level(
             name="standard",
