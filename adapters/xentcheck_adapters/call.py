@@ -31,7 +31,8 @@ class Call:
     softcap       c > 0: c tanh(logits / c) stands for the logits; the gradient stays that to `logits`
     vector        (N, C) wants the Hessian-vector product too: the derivative of the gradient to the logits along it
     procedure     how the framework is asked for derivatives; see `procedures.py`
-    layout        memory layout in which the subject receives logits and dense labels (see `layout.py`)
+    layout        memory layout in which the subject receives logits and labels (see `layout.py`)
+    reused        before the answer is read, its arrays are filled with other values and evaluated again
     positions     (P, Q, ...): the rows are N / (P Q ...) times P times Q ..., logits (batch, P, Q, ..., C)
     class_axis    where the subject finds the classes in that array
     single        the only row comes alone: logits (C,), label ()
@@ -47,6 +48,7 @@ class Call:
     upstream: Array | None = None
     want_grad_labels: bool = False
     layout: str = "contiguous"
+    reused: bool = False
     z_loss: float = 0.0
     softcap: float | None = None
     vector: Array | None = None

@@ -25,3 +25,8 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 def dtype_named(name: str) -> np.dtype[Any]:
     """The dtype of a travelling name; raises TypeError for a name NumPy does not know."""
     return BFLOAT16 if name == "bfloat16" else np.dtype(name)
+
+
+def in_native_order(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array itself, or its values in this machine's byte order if it has the other one."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

@@ -1,4 +1,5 @@
-"""Memory layouts in which a subject may receive its arrays. The values never change, only the strides and flags."""
+"""Memory layouts in which a subject may receive its arrays. The values never change, only the strides, the address, the
+byte order and the flags."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ from typing import Callable
 import numpy as np
 
 from xentcheck_adapters.call import Array
+from xentcheck_adapters.dtypes import BFLOAT16
 from xentcheck_adapters.slab import create_slab_descriptor
+
+_FILL = 0x7B  # a huge finite number in every float dtype, and no class index: reading it shows
 
 
 def _transposed(array: Array) -> Array:
@@ -17,12 +21,37 @@ def _transposed(array: Array) -> Array:
 
 
 def _strided(array: Array) -> Array:
-    """Every second element of a wider buffer whose gaps hold the dtype's largest value: reading them shows."""
-    wide = np.empty((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
-    wide.view(np.uint8)[...] = 0x7B  # a huge finite number in every float dtype
-    view = wide[..., ::2]
+    """Every second element of a wider buffer whose gaps hold huge numbers."""
+    view = _buffer(array, [*array.shape[:-1], 2 * array.shape[-1]])[..., ::2]
     view[...] = array
     return view
+
+
+def _sliced(array: Array) -> Array:
+    """The inside of a buffer that is longer by two at both ends of each axis: an offset, and gaps between the rows."""
+    view = _buffer(array, [size + 4 for size in array.shape])[(slice(2, -2),) * array.ndim]
+    view[...] = array
+    return view
+
+
+def _reversed(array: Array) -> Array:
+    """Negative strides along every axis."""
+    flip = (slice(None, None, -1),) * array.ndim
+    return np.array(array[flip])[flip]
+
+
+def _misaligned(array: Array) -> Array:
+    """At an odd address, as the fields of a packed record are."""
+    view = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    view[...] = array
+    return view
+
+
+def _broadcast(array: Array) -> Array:
+    """Stride 0 along the rows of an array whose rows are equal; any other array as it is."""
+    if array.ndim < 2 or array[:1].tobytes() * len(array) != array.tobytes():
+        return np.array(array)
+    return np.broadcast_to(np.array(array[:1]), array.shape)
 
 
 def _read_only(array: Array) -> Array:
@@ -46,11 +75,27 @@ def _far(array: Array) -> Array:
     return view
 
 
+def _foreign(array: Array) -> Array:
+    """In the byte order of other machines; bfloat16, which NumPy does not know, has only one."""
+    return array.copy() if array.dtype == BFLOAT16 else array.astype(array.dtype.newbyteorder())
+
+
+def _buffer(array: Array, shape: list[int]) -> Array:
+    wide = np.empty(shape, array.dtype)
+    wide.view(np.uint8)[...] = _FILL
+    return wide
+
+
 _MAKERS: dict[str, Callable[[Array], Array]] = {
     "contiguous": np.array,
     "transposed": _transposed,
     "strided": _strided,
     "read-only": _read_only,
+    "sliced": _sliced,
+    "reversed": _reversed,
+    "misaligned": _misaligned,
+    "broadcast": _broadcast,
+    "foreign byte order": _foreign,
 }
 LAYOUTS = tuple(_MAKERS)
 FAR = "far"

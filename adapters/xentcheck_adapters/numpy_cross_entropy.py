@@ -32,7 +32,7 @@ def cross_entropy(
     ValueError for a wrong shape.
     """
     rows, classes = logits.shape
-    wide = np.float64 if logits.dtype == np.float64 else np.float32
+    wide = np.float64 if logits.dtype.type is np.float64 else np.float32
     target, kept = _targets(labels, rows, classes, ignore_index, wide)
     weights = np.ones(classes, wide) if weight is None else weight.astype(wide)
     row_weights: Array = np.ones(rows, wide) if sample_weight is None else sample_weight.astype(wide)

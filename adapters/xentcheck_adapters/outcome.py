@@ -10,8 +10,9 @@ from xentcheck_adapters.call import Array
 
 @dataclass(frozen=True)
 class Returned:
-    """The subject answered: arrays in the dtypes it chose, and the names of inputs it wrote to. `grad_logits` is None
-    where the subject is not differentiable.
+    """The subject answered: arrays in the dtypes it chose, the names of inputs it wrote to, and what memory its results
+    share with an input, with each other or within themselves. `grad_logits` is None where the subject is not
+    differentiable.
 
     hvp      (N, C) derivative of grad_logits along the call's vector
     mixed    (N, C) derivative to dense labels of <grad_logits, vector>
@@ -25,6 +26,7 @@ class Returned:
     mixed: Array | None = None
     tangent: Array | None = None
     mutated: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
     @property
     def results(self) -> dict[str, Array]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from xentcheck_adapters.call import Array
-from xentcheck_adapters.dtypes import dtype_name, dtype_named
+from xentcheck_adapters.dtypes import dtype_name, dtype_named, in_native_order
 
 _ALIGNMENT = 64
 _SMALLEST = 1 << 20
@@ -37,7 +37,7 @@ class Slab:
 
     def write(self, arrays: Iterable[Array]) -> list[ArrayMeta]:
         """Copy arrays in, from the start; the previous contents are lost."""
-        items = [np.asarray(array) for array in arrays]
+        items = [in_native_order(np.asarray(array)) for array in arrays]
         offsets, end = [], 0
         for item in items:
             offsets.append(end)

@@ -24,6 +24,8 @@ def to_tensor(array: Array, device: Any) -> Any:
     """A tensor over the array's own memory and strides on the CPU, so that a write to an input is seen."""
     import torch
 
+    if any(stride < 0 for stride in array.strides):
+        array = array.copy()  # tensors have no negative strides, and from_numpy tells its user to do this
     if array.dtype == BFLOAT16:  # NumPy's buffer protocol has no bfloat16
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to(device)
     return torch.from_numpy(array).to(device)

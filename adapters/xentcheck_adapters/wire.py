@@ -12,7 +12,7 @@ from xentcheck_adapters.slab import Slab
 
 _CALL_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
 _CALL_SCALARS = (
-    *("ignore_index", "label_smoothing", "reduction", "want_grad_labels", "layout", "z_loss", "softcap"),
+    *("ignore_index", "label_smoothing", "reduction", "want_grad_labels", "layout", "reused", "z_loss", "softcap"),
     *("positions", "class_axis", "single", "procedure"),
 )
 OUTCOME_ARRAYS = ("loss", "grad_logits", "grad_labels", "hvp", "mixed", "tangent")
@@ -57,7 +57,8 @@ def unpack_call(slab: Slab, header: Header) -> Call:
 def pack_outcome(slab: Slab, outcome: Outcome) -> Header:
     """Put an outcome's arrays into the slab and describe it."""
     if isinstance(outcome, Returned):
-        return {"kind": "Returned", "arrays": _pack(slab, outcome, OUTCOME_ARRAYS), "mutated": list(outcome.mutated)}
+        remarks = {"mutated": list(outcome.mutated), "shared": list(outcome.shared)}
+        return {"kind": "Returned", "arrays": _pack(slab, outcome, OUTCOME_ARRAYS), **remarks}
     return {"kind": type(outcome).__name__, **vars(outcome)}
 
 
@@ -67,6 +68,6 @@ def unpack_outcome(slab: Slab, header: Header) -> Outcome:
     kind = fields.pop("kind")
     if kind == "Returned":
         arrays = {name: array.copy() for name, array in _unpack(slab, fields["arrays"]).items()}
-        return Returned(**arrays, mutated=tuple(fields["mutated"]))
+        return Returned(**arrays, mutated=tuple(fields["mutated"]), shared=tuple(fields["shared"]))
     outcome: Outcome = _OTHER_OUTCOMES[kind](**fields)
     return outcome

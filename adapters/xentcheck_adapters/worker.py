@@ -19,10 +19,11 @@ from typing import Callable
 import numpy as np
 
 from xentcheck_adapters.call import Array, Call
-from xentcheck_adapters.dtypes import BFLOAT16
-from xentcheck_adapters.layout import with_layout
+from xentcheck_adapters.dtypes import BFLOAT16, in_native_order
+from xentcheck_adapters.layout import FAR, with_layout
 from xentcheck_adapters.outcome import Outcome, OutOfMemory, Refused, Returned, Unavailable
 from xentcheck_adapters.presentation import present, rows_of
+from xentcheck_adapters.sharing import shared_memory
 from xentcheck_adapters.slab import Slab
 from xentcheck_adapters.wire import OUTCOME_ARRAYS, Header, decode, encode, pack_outcome, unpack_call
 
@@ -71,17 +72,33 @@ def run_guarded(runner: Runner, call: Call) -> Outcome:
     private = dataclasses.replace(
         shown,
         logits=with_layout(shown.logits, call.layout),
-        labels=with_layout(shown.labels, call.layout if call.has_dense_labels else "contiguous"),
+        labels=with_layout(shown.labels, call.layout if _has_layout(shown.labels, call) else "contiguous"),
         **copies,
     )
     try:
         returned = _numeric(runner(private))
+        mutated, shared = tuple(_changed(shown, private)), tuple(shared_memory(private, returned))
+        if call.reused:
+            _evaluate_other_values(runner, private)
     except MemoryError as error:
         return OutOfMemory(_text(error) or "MemoryError")
     except Exception as error:  # whatever a framework raises is its refusal, and a result
         kind, message = type(error).__name__, _text(error)
         return OutOfMemory(f"{kind}: {message}") if kind in _OUT_OF_MEMORY else Refused(kind, message)
-    return dataclasses.replace(rows_of(returned, call), mutated=tuple(_changed(shown, private)))
+    return dataclasses.replace(rows_of(returned, call), mutated=mutated, shared=shared)
+
+
+def _has_layout(labels: Array, call: Call) -> bool:
+    """All labels have the call's layout but a single one, and class indices where rows are far apart."""
+    return labels.ndim > 0 and (call.has_dense_labels or call.layout != FAR)
+
+
+def _evaluate_other_values(runner: Runner, private: Call) -> None:
+    """The caller's next step: the same arrays, with their rows and classes in reverse order."""
+    for array in (private.logits, private.labels, private.upstream):
+        if array is not None and array.flags.writeable:
+            array[...] = np.flip(array).copy()
+    runner(private)
 
 
 def _numeric(returned: Returned) -> Returned:
@@ -104,8 +121,8 @@ def _same_bits(before: Array | None, after: Array | None) -> bool:
 
 
 def _bytes_of(array: Array) -> Array:
-    """The bytes of an array, without a copy where it is contiguous."""
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    """The bytes of an array in this machine's order, without a copy where it is contiguous."""
+    return np.ascontiguousarray(in_native_order(array)).reshape(-1).view(np.uint8)
 
 
 def _text(error: BaseException) -> str:

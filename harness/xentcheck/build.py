@@ -36,6 +36,11 @@ def build_call(case: Case) -> Call:
             labels = draw_rows(case.labels, bits, columns, case.classes).astype(dtype)
     for edit in case.edits:
         _apply(edit, logits)
+    if case.layout == "broadcast":
+        logits[:], labels = (
+            logits[:1],
+            np.array(np.broadcast_to(labels[:1], labels.shape) if labels.ndim > 1 else labels),
+        )
     if case.poison:
         logits[labels == case.ignore_index] = float(case.poison)
     if case.malformed:

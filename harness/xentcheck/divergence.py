@@ -110,7 +110,7 @@ def facts(case: Case) -> dict[str, Any]:
         "has_upstream": case.upstream != "ones",
         "bad_label_is": _bad_label_kind(case),
         "ignore_is": _ignore_kind(case),
-        "has_infinite_logits": case.regime == "masked" or any("inf" in edit.value for edit in case.edits),
+        "has_infinite_logits": case.regime in ("masked", "tiled") or any("inf" in edit.value for edit in case.edits),
     }
 
 

@@ -35,9 +35,8 @@ def record(
 ) -> Record:
     """The record of a clause on a target."""
     seen = measurement or Measurement()
-    twin = target.subject.form_twin if clause.id == "EQ-1" else target.subject.mode_twin
     grade, renewable = grade_of(seen, target)
-    bitwise = [Bitwise(equal=seen.bitwise_equal, of=seen.bitwise_of, against=twin or "its own one-hot form")]
+    bitwise = [Bitwise(equal=seen.bitwise_equal, of=seen.bitwise_of, against=_compared_with(clause, target))]
     return Record(
         clause=clause.id,
         title=clause.title,
@@ -60,6 +59,13 @@ def record(
         horizon=horizon(seen.errors),
         grade=grade,
     )
+
+
+def _compared_with(clause: Clause, target: Target) -> str:
+    """Whose answers the bitwise comparisons of a clause are with."""
+    subject = target.subject
+    twins = {"EQ-1": subject.form_twin or "its own one-hot form", "EQ-3": subject.mode_twin}
+    return twins.get(clause.id) or "its own answers"
 
 
 def failure(clause: Clause, bench: Bench, case: Case, deviation: Deviation) -> Failure:

@@ -126,7 +126,10 @@ def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) ->
         except Deviation:
             break  # kept in the tally; Hypothesis, which does not shrink explicit examples, may find a smaller one
     assert assignment.clause.draw is not None
-    test = seed(assignment.seed)(given(case=assignment.clause.draw(scope))(check))
+    cases = assignment.clause.draw(scope)
+    if cases is None:
+        return
+    test = seed(assignment.seed)(given(case=cases)(check))
     _settings(assignment)(test)()  # after `seed`, which would switch the database off
 
 

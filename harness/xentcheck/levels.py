@@ -30,6 +30,7 @@ class Level:
     compiled_policy_dtypes, slow_policy_dtypes  the dtypes in which a subject that compiles anew for each shape, or one
                         whose compilations take seconds, is asked for its choices
     slow_trace_options  whether a subject whose compilations take seconds is judged with reductions and other arguments
+    own_shapes          whether one that compiles is judged by clauses that need shapes of their own
     """
 
     name: str
@@ -50,6 +51,7 @@ class Level:
     compiled_policy_dtypes: tuple[str, ...] = FLOAT_DTYPES
     slow_policy_dtypes: tuple[str, ...] = ("float32",)
     slow_trace_options: bool = True
+    own_shapes: bool = True
 
     def examples(self, subject: Subject) -> int:
         """How many cases to draw for a clause."""
@@ -73,8 +75,11 @@ class Level:
             return self.variant_dtypes
         return self.compiled_dtypes if subject.retraces else FLOAT_DTYPES
 
-    def postpones(self, subject: Subject, with_options: bool) -> bool:
-        """Whether clauses with reductions and other arguments are left to a deeper level."""
+    def postpones(self, subject: Subject, *, with_options: bool, own_shapes: bool) -> bool:
+        """Whether clauses with reductions and other arguments, or with shapes of their own, are left to a deeper
+        level."""
+        if subject.retraces and own_shapes and not self.own_shapes:
+            return True
         return subject.slow_traces and with_options and not self.slow_trace_options
 
 
@@ -97,6 +102,7 @@ LEVELS = {
             variant_dtypes=("float32",),
             compiled_policy_dtypes=("float32",),
             slow_trace_options=False,
+            own_shapes=False,
         ),
         Level(
             name="standard",

@@ -118,6 +118,24 @@ def _masked(f: Frame) -> Array:
 _LANDMARK_DEPTH = 64.0
 
 
+# Widths of the tiles that kernels over the classes work in; the last is a whole row.
+_TILES = (32, 64, 128)
+
+
+def _tiled(f: Frame) -> Array:
+    """Whole tiles of classes at minus infinity: the first one of each width, then any one; every fourth row keeps only
+    its label. The label, where it lies in the tile, stays."""
+    x = f.bits.bell(f.shape) * 3.0
+    widths = np.array([*_TILES, f.classes])[np.arange(f.rows) % 4]
+    count = -(-f.classes // widths)
+    first = (f.labels < widths) & (count > 1)  # a first tile with the label in it would not be empty
+    anywhere = f.bits.integers((f.rows,), 0, f.classes) // widths
+    tile = np.where(np.arange(f.rows) < 4, first, anywhere)
+    masked = np.arange(f.classes) // widths[:, None] == tile[:, None]
+    masked[f.at(f.labels)] = False
+    return np.where(masked, -np.inf, x)
+
+
 def _landmark(f: Frame) -> Array:
     """Two or four classes share the maximum, one of them the label, and nothing else counts: the loss is log 2 or
     log 4, and one landmark lost or counted twice changes it by a sixth or more, however many classes there are."""
@@ -173,14 +191,15 @@ _DRAW: dict[str, Callable[[Frame], Array]] = {
     "underflow": _underflow,
     "tiny": _tiny,
     "masked": _masked,
+    "tiled": _tiled,
     "landmark": _landmark,
     "horizon": _horizon,
     "probabilities": _probabilities,
     "unit-interval": _unit_interval,
 }
 PROBABILITY_REGIMES = ("probabilities", "unit-interval")
-HORIZON = "horizon"
-REGIMES = tuple(name for name in _DRAW if name not in (*PROBABILITY_REGIMES, HORIZON))
+HORIZON, TILED = "horizon", "tiled"
+REGIMES = tuple(name for name in _DRAW if name not in (*PROBABILITY_REGIMES, HORIZON, TILED))
 FINITE_REGIMES = tuple(name for name in REGIMES if name != "masked")
 
 

@@ -14,10 +14,11 @@ from xentcheck.build import UPSTREAMS
 from xentcheck.cases import Case, Edit
 from xentcheck.levels import Level
 from xentcheck.regimes import REGIMES
-from xentcheck_adapters import LAYOUTS, Subject
+from xentcheck_adapters import Subject
 
 _SEEDS = st.integers(0, 2**32 - 1)
 _FOCUS = ("anywhere", "first", "last", "edge")
+_LAYOUTS = ("contiguous", "transposed", "strided", "read-only")  # LAY goes through all of them
 _SMOOTHING = (0.0, 0.1, 0.5, 0.125, 0.01)
 
 
@@ -34,6 +35,11 @@ class Scope:
         """Whether to leave out what costs a compilation of seconds: reductions and other arguments."""
         return self.subject.slow_traces and not self.level.slow_trace_options
 
+    @property
+    def brief(self) -> bool:
+        """Whether the fixed cases of a law are enough: its subject is described, and so are its shapes and options."""
+        return self.subject.described and self.level.name == "quick"
+
 
 def cases(
     scope: Scope,
@@ -46,7 +52,7 @@ def cases(
     options: bool = False,
     min_rows: int = 1,
     min_classes: int = 1,
-    layouts: Sequence[str] = LAYOUTS,
+    layouts: Sequence[str] = _LAYOUTS,
     upstreams: Sequence[str] = UPSTREAMS,
     few_shapes: bool = False,
     **fixed: Any,

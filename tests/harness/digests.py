@@ -9,7 +9,7 @@ import json
 from xentcheck.build import EXTREME_UPSTREAMS, UPSTREAMS, VECTORS, build_call
 from xentcheck.cases import EDITS, Case, Edit
 from xentcheck.malformed import SOFT, WRONG_DTYPES, WRONG_SHAPES
-from xentcheck.regimes import HORIZON, PROBABILITY_REGIMES, REGIMES
+from xentcheck.regimes import HORIZON, PROBABILITY_REGIMES, REGIMES, TILED
 from xentcheck.soft_labels import DISTRIBUTIONS, NOT_DISTRIBUTIONS, SURVEYED
 from xentcheck_adapters import FLOAT_DTYPES
 
@@ -18,7 +18,7 @@ PLAIN = Case(rows=5, classes=37, seed=2**32 - 5)
 
 def fixed_cases() -> dict[str, list[Case]]:
     """Cases by what they vary."""
-    regimes = (*REGIMES, HORIZON, *PROBABILITY_REGIMES)
+    regimes = (*REGIMES, HORIZON, TILED, *PROBABILITY_REGIMES)
     kinds = dict.fromkeys((*DISTRIBUTIONS, *NOT_DISTRIBUTIONS, *SURVEYED))
     return {
         **{f"regime {name}": [_case(regime=name, dtype=dtype) for dtype in FLOAT_DTYPES] for name in regimes},

@@ -55,6 +55,33 @@ def noisy(logits: Array, labels: Array, **options: Any) -> Any:
     return (loss, grad) if noisy.calls else (loss, np.nextafter(grad, grad.dtype.type(1)))  # type: ignore[attr-defined]
 
 
+def in_workspace() -> Callable[..., Any]:
+    """Every gradient of a shape is written to the same memory."""
+    memory: dict[Any, Array] = {}
+
+    def kernel(logits: Array, labels: Array, **options: Any) -> Any:
+        loss, grad = honest(logits, labels, **options)
+        kept = memory.setdefault((grad.shape, grad.dtype.name), np.empty_like(grad))
+        kept[...] = grad
+        return loss, kept
+
+    return kernel
+
+
+def in_place(logits: Array, labels: Array, **options: Any) -> Any:
+    """The gradient takes the logits' place, to save memory."""
+    loss, grad = honest(logits, labels, **options)
+    if not logits.flags.writeable:
+        return loss, grad
+    logits[...] = grad
+    return loss, logits
+
+
+def as_native(x: Array) -> Array:
+    """The bytes of an array in the machine's own order, whatever its dtype says."""
+    return x if x.dtype.isnative else np.ascontiguousarray(x).view(x.dtype.newbyteorder("="))
+
+
 noisy.calls = 0  # type: ignore[attr-defined]
 honest = Kernel("no fault: what the faults of this part are made around")
 
@@ -123,6 +150,17 @@ class Memory:
     by_address = staticmethod(remembered(lambda x, y, o: (id(x), x.shape, y.shape, x.dtype.name, o["reduction"])))
     by_sum = staticmethod(remembered(lambda x, y, o: (x.shape, float(x.astype(float).sum()), y.tobytes(), str(o))))
     noisy = staticmethod(noisy)
+    workspace = staticmethod(in_workspace())
+    in_place = staticmethod(in_place)
+    labels_gaps_read = Kernel(
+        "labels are read as their contiguous buffer",
+        see=lambda b: b if b.dense else replace(b, labels=gap_read(b.labels)),
+    )
+    foreign_bytes = Kernel("a foreign byte order is read as the machine's own", see=logits(as_native))
+    foreign_in_single = Kernel(
+        "float64 of a foreign byte order is not recognised",
+        wide=lambda dtype: np.float64 if dtype == np.float64 else np.float32,
+    )
 
 
 class Form:

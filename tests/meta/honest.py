@@ -93,7 +93,7 @@ def log_sum_exp_minus_logit(
 
     Dense and smoothed labels go through log-softmax, for sum(q x) of large logits would cancel too.
     """
-    real = np.float64 if logits.dtype == np.float64 else np.float32
+    real = np.float64 if logits.dtype.type is np.float64 else np.float32
     b = Batch(logits, labels, weight, ignore_index, label_smoothing, reduction, grad_output, real, z_loss)
     check(b)
     q = smoothed(b)
@@ -116,7 +116,7 @@ def row_by_row(
 ) -> Any:
     """A Python loop over the rows; the mean's denominator is found first."""
     rows = len(logits)
-    real = np.float64 if logits.dtype == np.float64 else np.float32
+    real = np.float64 if logits.dtype.type is np.float64 else np.float32
     b = Batch(
         logits,
         labels,

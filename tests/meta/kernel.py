@@ -172,7 +172,7 @@ def same(b: Batch) -> Batch:
 
 def standard(dtype: Any) -> Any:
     """Arithmetic in float32, in float64 for float64."""
-    return np.float64 if dtype == np.float64 else np.float32
+    return np.float64 if dtype.type is np.float64 else np.float32
 
 
 @dataclass(frozen=True)

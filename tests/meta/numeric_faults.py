@@ -45,6 +45,22 @@ def first_tile_maximum(width: int) -> Callable[[Array], Array]:
     return lambda x: maximum(x[:, :width])
 
 
+def empty_tile_is_nan(width: int) -> Callable[[Array], Array]:
+    """An online softmax that rescales by exp(-inf - -inf) while all it has seen is masked."""
+
+    def summed(e: Array) -> Array:
+        empty = np.stack([block.max(axis=1) == 0 for block in blocks(e, width)], axis=1)
+        return np.where(empty[:, :1], np.nan, total(e))
+
+    return summed
+
+
+def subnormals_masked(x: Array) -> Array:
+    """A kernel that takes any exponent of 0 but that of 0 itself for a mask."""
+    tiny = np.abs(x.astype(np.float64)) < float(ml_dtypes.finfo(x.dtype).smallest_normal)
+    return np.where(tiny & (x != 0), -np.inf, x).astype(x.dtype)
+
+
 def only_classes(count: int) -> Callable[[Array], Array]:
     return lambda e: total(e[:, :count])
 
@@ -136,6 +152,9 @@ class Softmax:
         "a statistic of the batch is added and taken away", rows_of=lambda b: rows_of(b) + 0 * rows_of(b).max()
     )
     masked_is_finite = Kernel("-inf is taken for -1e9", rows_of=lambda b: np.maximum(rows_of(b), -1e9))
+    empty_tile_is_nan = Kernel("a first tile of 32 masked classes is NaN", total=empty_tile_is_nan(32))
+    subnormals_masked = Kernel("subnormal logits are taken for masks", see=logits(subnormals_masked))
+    slightly_negative = Kernel("the log of 1 is a little negative", log=lambda s: np.log(s) - 2 * np.finfo(s.dtype).eps)
     truncated_32768 = Kernel("classes from 32768 on are not summed", total=only_classes(32768))
     temperature = Kernel("logits times 1 + 1e-5", rows_of=lambda b: rows_of(b) * b.wide(1 + 1e-5))
 
@@ -183,6 +202,10 @@ class Gradient:
     confident_zero = Kernel(
         "zero where the loss is 0",
         gradient=lambda p, q, b: gradient(p, q, b) * (row_losses(q, np.log(p), b) > 0)[:, None],
+    )
+    of_cleaned_logits = Kernel(
+        "NaN and infinite logits are taken for 0 in the backward",
+        backward=logits(lambda x: np.where(np.isfinite(x), x, 0).astype(x.dtype)),
     )
     clipped = Kernel("clipped to [-0.999, 0.999]", gradient=lambda p, q, b: np.clip(gradient(p, q, b), -0.999, 0.999))
     small_flushed = Kernel(

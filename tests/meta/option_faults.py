@@ -57,6 +57,10 @@ class Mean:
         "max(Σ w, 1): wrong for few light rows", denominator=lambda b: np.maximum(denominator(b), b.wide(1))
     )
     plus_epsilon = Kernel("Σ w + 1e-6", denominator=lambda b: denominator(b) + b.wide(1e-6))
+    in_the_dtype = Kernel(
+        "the sum before the division is kept in the logits' dtype",
+        reduce=lambda x, d, b: reduce(x, d, b) if b.reduction == "none" else reduce(x.astype(b.logits.dtype), d, b),
+    )
     dense_over_weights = Kernel("dense labels divided by Σ q w", denominator=lambda b: (b.onehot @ b.weights).sum())
     dense_over_cells = Kernel(
         "dense labels divided by N C", denominator=lambda b: denominator(b) * (b.classes if b.dense else 1)

@@ -24,10 +24,12 @@ class Clause:
     title     the sentence, as test ids and pages show it
     sources   links to the documents that promise it, or the formula it follows from
     lacks     why the clause does not apply to a subject ("takes no index labels"), or None if it does
-    draw      cases for a subject; None for a clause that is about fixed cases and runs all of `always`
+    draw      cases for a subject, or None where the fixed cases are all; None in its place for a clause that is about
+              fixed cases and runs all of `always`
     check     evaluates one case; raises Deviation where the subject does not do what the sentence says
     always    cases that every run checks before it draws any, for the dtype given
     options   whether its cases use reductions or other arguments that a compiling subject compiles anew for
+    shapes    whether its cases need shapes that a compiling subject has compiled for no other clause
     answers   of a policy: what each answer means; a law has none
     """
 
@@ -35,10 +37,11 @@ class Clause:
     title: str
     sources: tuple[str, ...]
     lacks: Callable[[Subject], str | None]
-    draw: Callable[[Scope], SearchStrategy[Case]] | None
+    draw: Callable[[Scope], SearchStrategy[Case] | None] | None
     check: Callable[[Case, Bench], Measurement]
     always: Callable[[Scope], tuple[Case, ...]] = lambda _: ()
     options: bool = False
+    shapes: bool = False
     answers: Mapping[str, str] = field(default_factory=dict)
 
     @property

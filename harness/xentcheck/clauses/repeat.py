@@ -1,15 +1,17 @@
-"""DET: the same call again."""
+"""DET: the same call again, and the same rows in other company."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 from hypothesis.strategies import SearchStrategy
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
-from xentcheck.clauses.clause import Clause
+from xentcheck.clauses.clause import Clause, softmax_of_logits
+from xentcheck.estimate import agree, ask
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases
 from xentcheck.verdict import Deviation, Measurement, conform
@@ -51,6 +53,51 @@ def _same_bits(a: Array, b: Array) -> bool:
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
+_SIZES = (1, 2, 3)
+
+
+def _batches(scope: Scope) -> tuple[Case, ...]:
+    sizes = (17,) if scope.brief or scope.subject.retraces else (17, 1024)
+    return tuple(
+        Case(dtype=scope.dtype, rows=rows, classes=7, regime="normal", labels=kind, seed=17, upstream="random")
+        for rows in sizes
+        for kind in _row_labels(scope.subject)
+    )
+
+
+def _row_labels(subject: Subject) -> list[str]:
+    kinds = [{"index": "index", "dense": "soft"}[kind] for kind in subject.labels]
+    return kinds[:1] if subject.retraces else kinds
+
+
+def _ignores_the_batch(case: Case, bench: Bench) -> Measurement:
+    """The first rows alone, in small batches and in a large one."""
+    call, seen = bench.call(case), Measurement()
+    whole = ask(bench, call)
+    for size in _SIZES:
+        part = ask(bench, _rows(call, np.arange(size)))
+        seen += agree(part, whole.rows(slice(size)), bench, case.token)
+    return seen
+
+
+def _orders(scope: Scope) -> tuple[Case, ...]:
+    return tuple(
+        Case(dtype=scope.dtype, rows=4, classes=7, regime=regime, labels=kind, seed=4, upstream="random")
+        for regime in (("normal",) if scope.brief else ("normal", "wrong"))
+        for kind in _row_labels(scope.subject)
+    )
+
+
+def _ignores_the_order(case: Case, bench: Bench) -> Measurement:
+    call, back = bench.call(case), np.arange(case.rows)[::-1]
+    return agree(ask(bench, _rows(call, back)).rows(back), ask(bench, call), bench, case.token)
+
+
+def _rows(call: Call, which: Array) -> Call:
+    upstream = None if call.upstream is None else call.upstream[which]
+    return replace(call, logits=call.logits[which], labels=call.labels[which], upstream=upstream)
+
+
 def _takes_logits(subject: Subject) -> str | None:
     return (
         None if subject.inputs == "logits" else "takes probabilities: the reversed call of a pair would be another one"
@@ -65,5 +112,25 @@ CLAUSES = (
         _takes_logits,
         _draw,
         _repeats,
+    ),
+    Clause(
+        "DET-2",
+        "a row has the same loss and gradient alone and in any batch, within its bounds; the record counts how often "
+        "bitwise",
+        ("Rows are independent.", "https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html"),
+        softmax_of_logits,
+        None,
+        _ignores_the_batch,
+        _batches,
+        shapes=True,
+    ),
+    Clause(
+        "DET-3",
+        "reordering the rows reorders loss and gradient, within their bounds; the record counts how often bitwise",
+        ("Rows are independent.",),
+        softmax_of_logits,
+        None,
+        _ignores_the_order,
+        _orders,
     ),
 )
