@@ -29,7 +29,8 @@ def to_tensor(array: Array, device: Any) -> Any:
     return torch.from_numpy(array).to(device)
 
 
-def _to_array(tensor: Any) -> Array:
+def to_array(tensor: Any) -> Array:
+    """The NumPy array of a tensor."""
     import torch
 
     tensor = tensor.detach().cpu()
@@ -56,8 +57,8 @@ def evaluate(function: Callable[[Any, Any], Any], call: Call, device: Any) -> Re
     if call.vector is not None:  # a gradient that cannot be differentiated raises: autograd refuses unused inputs
         (hvp,) = torch.autograd.grad(grad_logits, logits, to_tensor(call.vector, device))
     return Returned(
-        _to_array(loss),
-        _to_array(grad_logits),
-        _to_array(grad_labels[0]) if grad_labels else None,
-        None if hvp is None else _to_array(hvp),
+        to_array(loss),
+        to_array(grad_logits),
+        to_array(grad_labels[0]) if grad_labels else None,
+        None if hvp is None else to_array(hvp),
     )
