@@ -7,7 +7,20 @@ from types import ModuleType
 
 from xentcheck_adapters.subject import Subject
 
-ADAPTERS = ("numpy_callable", "torch_cross_entropy", "tensorflow_nn", "tensorflow_raw", "keras_losses", "jax_optax")
+ADAPTERS = (
+    "numpy_callable",
+    "torch_cross_entropy",
+    "torch_nll",
+    "torch_func",
+    "torch_linear",
+    "torch_autocast",
+    "tensorflow_nn",
+    "tensorflow_raw",
+    "keras_losses",
+    "jax_optax",
+    "jax_idioms",
+    "optax_masks",
+)
 
 
 def adapter_module(name: str) -> ModuleType:
