@@ -10,11 +10,17 @@ from xentcheck_adapters.subject import Subject
 ADAPTERS = (
     "numpy_callable",
     "torch_cross_entropy",
+    "torch_nll",
+    "torch_func",
+    "torch_linear",
+    "torch_autocast",
     "tensorflow_nn",
     "tensorflow_raw",
     "keras_losses",
     "keras_metrics",
     "jax_optax",
+    "jax_idioms",
+    "optax_masks",
 )
 
 

@@ -13,12 +13,12 @@ from xentcheck_adapters.subject import Precision, Subject
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "grad_labels", "hvp")
 
 # SoftMaxKernel.cpp accumulates in SIMD lanes of float (double) and stores log-softmax in the logits' dtype.
-_EAGER = {dtype: Precision("stored", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES}
+EAGER = {dtype: Precision("stored", "lane", 4 if dtype == "float64" else 8) for dtype in FLOAT_DTYPES}
 # Inductor forms the loss in float32 throughout, but its backward graph too reads a log-softmax stored in the dtype. And
 # it vectorises the backward sum of a row's label gradients over the rows (TORCH_LOGS=output_code shows the loop), so
 # each row has one running sum: 1025 equal terms of label smoothing err 1.1 times what eight lanes may.
 _COMPILED = {dtype: Precision("stored", "lane", 1) for dtype in FLOAT_DTYPES}
-_ENVIRONMENT = {
+ENVIRONMENT = {
     # A parallel kernel that meets a bad label kills its process, a serial one raises. Which of the two inductor makes
     # depends on the first shape it saw, in this run or in its cache on disk; so make all of them parallel.
     "OMP_NUM_THREADS": "2",
@@ -44,14 +44,14 @@ def _subject(mode: str, **details: Any) -> Subject:
         devices=("cpu", "cuda"),
         mean_divides_by={"index": "weights", "dense": "rows"},
         class_axes=(1,),
-        environment=_ENVIRONMENT,
+        environment=ENVIRONMENT,
         **details,
     )
 
 
 SUBJECTS = (
     # uint8 labels are taken as well, but not together with label_smoothing, where gather() refuses them
-    _subject("eager", label_dtypes=("int64",), precision=_EAGER, procedures=frozenset(torch_procedures.PROCEDURES)),
+    _subject("eager", label_dtypes=("int64",), precision=EAGER, procedures=frozenset(torch_procedures.PROCEDURES)),
     _subject(
         "compile",
         label_dtypes=("int64", "int32"),
@@ -82,14 +82,22 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     function = _compiled() if subject == "torch.compile" else _eager()
 
     def run(call: Call) -> Returned:
-        arguments: dict[str, Any] = {"reduction": call.reduction, "label_smoothing": call.label_smoothing}
-        if call.weight is not None:
-            arguments["weight"] = torch_autodiff.to_tensor(call.weight, place)
-        if call.ignore_index is not None:
-            arguments["ignore_index"] = call.ignore_index
-        return torch_autodiff.evaluate(lambda logits, labels: function(logits, labels, **arguments), call, place)
+        given = arguments(call, place)
+        return torch_autodiff.evaluate(lambda logits, labels: function(logits, labels, **given), call, place)
 
     return run
+
+
+def arguments(call: Call, device: Any) -> dict[str, Any]:
+    """The keyword arguments of cross_entropy that a call asks for."""
+    given: dict[str, Any] = {"reduction": call.reduction}
+    if call.label_smoothing:
+        given["label_smoothing"] = call.label_smoothing
+    if call.weight is not None:
+        given["weight"] = torch_autodiff.to_tensor(call.weight, device)
+    if call.ignore_index is not None:
+        given["ignore_index"] = call.ignore_index
+    return given
 
 
 def _eager() -> Any:

@@ -120,7 +120,7 @@ def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) ->
     def check(case: Case) -> None:
         _check(assignment, known, tally, case)
 
-    for case in (*assignment.clause.always(scope), *_examples(assignment, known)):
+    for case in (*assignment.clause.fixed(scope), *_examples(assignment, known)):
         try:
             check(case)
         except Deviation:
@@ -144,7 +144,7 @@ def _run_fixed(assignment: Assignment, known: Sequence[Divergence], tally: _Tall
                 if deviation.status is not Status.FAIL:
                     return
 
-    check(assignment.clause.always(_scope(assignment)))
+    check(assignment.clause.fixed(_scope(assignment)))
     surveyed = tally.measurement
     check(_examples(assignment, known))
     tally.measurement = _with_survey(tally.measurement, surveyed)

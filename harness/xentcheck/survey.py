@@ -39,7 +39,8 @@ _LONGEST_SHOWN = 256
 def survey_cases(scope: Scope, seed: int = SEED) -> tuple[Case, ...]:
     """Every case of the level for a subject and dtype, small ones first."""
     cases = [*_of_every_regime(scope, seed), *_of_every_size(scope, seed), *_soft(scope, seed)]
-    return tuple(sorted(cases, key=lambda case: case.rows * case.classes))
+    asked = (case for case in cases if scope.allows(case.classes))
+    return tuple(sorted(asked, key=lambda case: case.rows * case.classes))
 
 
 def grade_cases(scope: Scope, seed: int = SEED) -> tuple[Case, ...]:

@@ -50,6 +50,8 @@ def hessian_error_bound(
         underflow = p.eta_elementwise if p.storage == "wide" else p.eta
         error += 2.0 * underflow * (sizes.mass * v.sum(axis=1))[:, None]
         error *= sizes.softmax * np.abs(rows.scale)[:, None]
+        # or after they are scaled: torch sums (scale s_k) v_k, whose first product errs times v_k and whose second once
+        error += underflow * sizes.softmax * (v.shape[1] + v.sum(axis=1))[:, None]
         scaled = np.abs(rows.scale)[:, None] * (1.0 + v * (1.0 + rows.magnitude.mass[:, None]))
         bound = error + (p.u_elementwise + 3.0 * p.u) * np.abs(product.value) + 4.0 * p.eta * (1.0 + scaled)
         bound[~rows.kept] = 0.0

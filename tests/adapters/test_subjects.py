@@ -77,7 +77,8 @@ def test_a_mode_twin_is_the_same_thing_run_eagerly(subject: Subject) -> None:
         assert subject.mode_twin is not None
         twin = SUBJECTS[subject.mode_twin]
         assert twin.mode == "eager"
-        assert (twin.framework, twin.api, twin.labels) == (subject.framework, subject.api, subject.labels)
+        assert (twin.framework, twin.api) == (subject.framework, subject.api)
+        assert set(subject.labels) <= set(twin.labels)
 
 
 @each_subject

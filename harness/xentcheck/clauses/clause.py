@@ -54,6 +54,11 @@ class Clause:
         """The letters of the id."""
         return self.id.split("-")[0]
 
+    def fixed(self, scope: Scope) -> tuple[Case, ...]:
+        """Those of the cases that every run checks which the subject can be asked about."""
+        reductions = scope.subject.reductions
+        return tuple(c for c in self.always(scope) if scope.allows(c.classes) and c.reduction in reductions)
+
 
 def softmax_of_logits(subject: Subject) -> str | None:
     """Applicability to every softmax form that takes logits, with labels of either kind."""

@@ -64,6 +64,13 @@ def _every_kind(kinds: tuple[str, ...]) -> Callable[[Scope], tuple[Case, ...]]:
     )
 
 
+def _every_shape(scope: Scope) -> tuple[Case, ...]:
+    """A loss that is returned row by row must have the shape of its labels; one that is reduced shows no shape."""
+    cases = _every_kind(WRONG_SHAPES)(scope)
+    reduced = () if scope.subject.retraces else (replace(cases[-1], reduction="mean"),)
+    return cases + reduced
+
+
 def _multi_hot(scope: Scope) -> SearchStrategy[Case]:
     return cases(scope, labels=("multi-hot",), regimes=FINITE_REGIMES, reductions=("none", "mean", "sum"), options=True)
 
@@ -109,7 +116,7 @@ CLAUSES = (
         _SPARSE,
         _malformed(WRONG_SHAPES),
         _refused,
-        _every_kind(WRONG_SHAPES),
+        _every_shape,
     ),
     Clause(
         "EXC-4",

@@ -25,7 +25,7 @@ OUTSIDE: dict[str, Callable[[int], int]] = {
     "-C": lambda classes: -classes,
     "-C-1": lambda classes: -classes - 1,
     "-100": lambda classes: -100,
-    "255": lambda classes: 255,
+    "255": lambda classes: max(255, classes),
     "2**31": lambda classes: 2**31,
     "2**32+1": lambda classes: 2**32 + 1,
 }
