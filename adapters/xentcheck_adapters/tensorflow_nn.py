@@ -47,7 +47,9 @@ def _subject(form: str, mode: str) -> Subject:
         labels=("dense" if form == "dense" else "index",),
         precision=_precision(form, mode),
         options=frozenset({"hvp", "grad_labels"} if form == "dense" else {"hvp"}),
-        procedures=frozenset(tensorflow_procedures.PROCEDURES if mode == "eager" else tensorflow_procedures.OF_GRAPHS),
+        procedures=frozenset(
+            tensorflow_procedures.OF_GRAPHS if mode in _COMPILED else tensorflow_procedures.PROCEDURES
+        ),
         label_dtypes=("int64", "int32"),
         devices=("cpu", "cuda"),
         form_twin=f"tf.{_OTHER_FORM[form]}.{mode}",

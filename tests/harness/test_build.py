@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xentcheck.build import EXTREME_UPSTREAMS, UPSTREAMS, VECTORS, build_call
+from xentcheck.build import UPSTREAMS, VECTORS, build_call
 from xentcheck.cases import Case, Edit, Explicit
 from xentcheck.malformed import SOFT, WRONG_DTYPES, WRONG_SHAPES
 from xentcheck.regimes import FINITE_REGIMES, PROBABILITY_REGIMES, REGIMES, landmark_columns
@@ -191,17 +191,6 @@ def test_upstream_gradients_are_what_they_are_called() -> None:
     assert (drawn["negative"] < 0).all()
     assert {True, False} == set((drawn["some-zero"] == 0).tolist())
     assert {-1.0, 1.0} <= set(np.sign(drawn["random"]).tolist())
-
-
-@pytest.mark.parametrize("dtype", FLOAT_DTYPES)
-def test_extreme_upstream_gradients_are_exact_and_leave_room_for_a_gradient(dtype: str) -> None:
-    info = ml_dtypes.finfo(dtype_named(dtype))
-    huge, tiny = (wide(build_call(Case(dtype, rows=50, upstream=kind)).upstream) for kind in EXTREME_UPSTREAMS)
-    assert np.abs(huge).min() > float(info.max) ** 0.5
-    assert np.abs(huge).max() < float(info.max)
-    assert float(info.smallest_normal) <= np.abs(tiny).min()
-    assert np.abs(tiny).max() < 1 / np.abs(huge).min() * 4
-    assert {-1.0, 1.0} == set(np.sign(huge).tolist()) == set(np.sign(tiny).tolist())
 
 
 def test_vectors_are_what_they_are_called() -> None:
