@@ -25,11 +25,11 @@ from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Divergence, load_ledger
 from xentcheck.findings import (
     Finding,
-    UnreachedFinding,
+    FreeFinding,
+    free_findings,
     installed_versions,
     run_script,
     shows_the_defect,
-    unreached_findings,
 )
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool
@@ -63,7 +63,7 @@ class Told:
     @property
     def where(self) -> str:
         """API and modes."""
-        if isinstance(self.finding, UnreachedFinding):
+        if isinstance(self.finding, FreeFinding):
             return self.finding.where
         apis: dict[str, list[str]] = {}
         for subject in self.subjects:
@@ -73,7 +73,7 @@ class Told:
     @property
     def dtypes(self) -> list[str]:
         """Where it shows; empty for all."""
-        if isinstance(self.finding, UnreachedFinding):
+        if isinstance(self.finding, FreeFinding):
             return list(self.finding.dtypes)
         named = [entry.dtypes for entry in self.entries]
         return list(dict.fromkeys(dtype for dtypes in named for dtype in dtypes)) if all(named) else []
@@ -81,7 +81,7 @@ class Told:
     @property
     def links(self) -> list[str]:
         """Documents and code that it is about."""
-        own = [self.finding.link] if isinstance(self.finding, UnreachedFinding) else []
+        own = [self.finding.link] if isinstance(self.finding, FreeFinding) else []
         links = [*own, *(entry.link for entry in self.entries)]
         return [link for link in dict.fromkeys(links) if link != self.finding.thread]
 
@@ -94,7 +94,7 @@ class Told:
 def all_findings() -> list[Told]:
     """Every finding, framework by framework, those of the ledgers first. ValueError if an id is told twice or never."""
     entries = [entry for entry in load_ledger().entries if entry.finding]
-    outside = [finding for of_adapter in unreached_findings().values() for finding in of_adapter]
+    outside = [finding for of_adapter in free_findings().values() for finding in of_adapter]
     told = [*(entry.finding for entry in entries if entry.finding and entry.finding.is_told), *outside]
     ids = [finding.id for finding in told]
     named = {entry.finding.id for entry in entries if entry.finding}

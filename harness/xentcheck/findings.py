@@ -11,9 +11,10 @@ ledger entry whose clause shows it; entries that show the same defect name its i
     finding.backends = ["torch", "jax"]       # for Keras: KERAS_BACKEND of each run of the script
     finding.script = '''…'''                  # at most 15 lines; imports the framework and NumPy only
 
-What no clause reaches stands in `ADAPTER.findings.toml`, as [[finding]] tables that also say `where` (API and modes),
-`dtypes` and `link`. A script prints what came and what is right, and its last line asserts that they agree: it fails
-with AssertionError (or by a signal) as long as the defect is there, and passes once it is mended.
+What no clause reaches, or what is wider than the clauses that do, stands in `ADAPTER.findings.toml`, as [[finding]]
+tables that also say `where` (API and modes), `dtypes` and `link`; ledger entries may name it by id. A script prints what
+came and what is right, and its last line asserts that they agree: it fails with AssertionError (or by a signal) as long
+as the defect is there, and passes once it is mended.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ class Finding(BaseModel):
         return list(dict.fromkeys([*names, *self.backends]))
 
 
-class UnreachedFinding(Finding):
-    """A defect that no clause reaches."""
+class FreeFinding(Finding):
+    """A defect that is told outside the ledgers."""
 
     where: str
     dtypes: tuple[str, ...]
@@ -126,12 +127,12 @@ def _imported(node: ast.AST) -> Iterable[str]:
     return [str(node.module).split(".")[0]] if isinstance(node, ast.ImportFrom) else []
 
 
-def unreached_findings() -> Mapping[str, tuple[UnreachedFinding, ...]]:
+def free_findings() -> Mapping[str, tuple[FreeFinding, ...]]:
     """The findings of every adapter that has some outside its ledger, by adapter."""
     folder = files("xentcheck_adapters")
     sources = {adapter: folder / f"{adapter}.findings.toml" for adapter in ADAPTERS}
     return {
-        adapter: tuple(UnreachedFinding.model_validate(table) for table in tomllib.loads(file.read_text())["finding"])
+        adapter: tuple(FreeFinding.model_validate(table) for table in tomllib.loads(file.read_text())["finding"])
         for adapter, file in sources.items()
         if file.is_file()
     }
