@@ -12,9 +12,10 @@ ledger entry whose clause shows it; entries that show the same defect name its i
     finding.script = '''…'''                  # at most 15 lines; imports the framework and NumPy only
 
 What no clause reaches, or what is wider than the clauses that do, stands in `ADAPTER.findings.toml`, as [[finding]]
-tables that also say `where` (API and modes), `dtypes` and `link`; ledger entries may name it by id. A script prints what
-came and what is right, and its last line asserts that they agree: it fails with AssertionError (or by a signal) as long
-as the defect is there, and passes once it is mended.
+tables that also say `where` (API and modes), `dtypes` and `link`; ledger entries may name it by id.
+
+A script prints what came and what is right, and its last line asserts that they agree: it fails with AssertionError (or
+by a signal) as long as the defect is there, and passes once it is mended.
 """
 
 from __future__ import annotations
