@@ -16,3 +16,13 @@ def test_the_accuracy_page_is_what_its_figures_render_to() -> None:
 def test_the_contract_and_the_choices_are_what_their_data_render_to() -> None:
     for name, text in runpy.run_path(str(DOCS / "contract.py"))["pages"]().items():
         assert text == (DOCS / name).read_text(encoding="utf-8"), f"{name}: run python docs/contract.py"
+
+
+def test_the_findings_are_what_the_ledgers_and_their_figures_render_to() -> None:
+    page = runpy.run_path(str(DOCS / "findings.py"))
+    assert page["render"]() == (DOCS / "findings.md").read_text(encoding="utf-8"), "run: python docs/findings.py"
+
+
+def test_the_verdicts_on_claims_are_borne_out_and_on_their_page() -> None:
+    page = runpy.run_path(str(DOCS / "claims.py"))
+    assert page["render"]() == (DOCS / "claims.md").read_text(encoding="utf-8"), "run: python docs/claims.py"

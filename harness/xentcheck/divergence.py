@@ -11,6 +11,7 @@
     link = "https://…"
     reason = "…"
     example = { dtype = "float32", labels = "double", classes = 3 }   # fields of a Case; must still diverge
+    finding = { id = "…", … }                       # optional: it is a defect, proven by a script (see findings.py)
 
 Strict in both directions: a deviation that no entry predicts fails, and so does an example that no longer deviates.
 """
@@ -29,6 +30,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from xentcheck.cases import Case, case_from_fields
+from xentcheck.findings import Finding
 from xentcheck.verdict import Deviation
 from xentcheck_adapters.registry import ADAPTERS
 
@@ -53,6 +55,7 @@ class Divergence(BaseModel):
     link: str
     reason: str
     example: dict[str, Any]
+    finding: Finding | None = None
 
     @field_validator("versions")
     @classmethod
