@@ -154,6 +154,10 @@ def rounding(dtype: Any) -> Kernel:
     def rounded(a: Array) -> Array:
         return np.asarray(a, np.float32).astype(dtype).astype(np.float32)
 
+    def counted(a: Any) -> Array:
+        """Rounded, but for counts of terms and rows that only float32 holds: NUM-7 and NUM-8 are about those."""
+        return np.where(np.isinf(rounded(a)), a, rounded(a))
+
     def gradient(p: Array, q: Array, b: Batch) -> Array:
         return rounded(rounded(p * rounded(q.sum(axis=1, keepdims=True))) - q)
 
@@ -168,15 +172,15 @@ def rounding(dtype: Any) -> Kernel:
         z_term=lambda z, b: rounded(b.wide(b.z_loss) * rounded(z_term(z, replace(b, z_loss=1.0)))),
         z_slope=lambda z, b: rounded(z_slope(z, b)),
         exp=lambda x: rounded(np.exp(rounded(x))),
-        total=lambda e: rounded(total(e)),
+        total=lambda e: counted(total(e)),
         log=lambda s: rounded(np.log(s)),
         softmax=lambda e, s: rounded(e / s),
         smoothed=lambda b: rounded(smoothed(b)),
         row_losses=lambda q, log_p, b: rounded(row_losses(q, rounded(log_p), b)),
         gradient=gradient,
         weigh=lambda values, b: rounded(weigh(values, b)),
-        row_scale=lambda b, d: rounded(row_scale(b, rounded(d))),
-        denominator=lambda b: rounded(denominator(b)),
+        row_scale=lambda b, d: rounded(row_scale(b, counted(d))),
+        denominator=lambda b: counted(denominator(b)),
     )
 
 
