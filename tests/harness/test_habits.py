@@ -26,7 +26,7 @@ NAMED = [
     ("LAB-4", "(C,)", "first_rows", "cuts"),
     ("LAB-4", "(1,)", "broadcasts", "broadcasts"),
     ("LAB-4", "()", "broadcasts", "broadcasts"),
-    ("LAB-4", "(N, 1)", "a_loss_per_pair", "loss of another shape"),
+    ("LAB-4", "(N, 1)", "a_loss_per_pair", "another shape"),
     ("LAB-4", "(N, 1)", "half_gradient_of_a_column", "another number"),
     ("LAB-5", "float64", "whole_numbers_as_rows", "accepts"),
     ("LAB-5", "int64", "whole_numbers_as_rows", "accepts"),

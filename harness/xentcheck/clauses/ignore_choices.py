@@ -14,7 +14,6 @@ from xentcheck.clauses.label_choices import ANSWERS, read_label
 from xentcheck.clauses.policy import REFUSES, answer_of, policy
 from xentcheck.clauses.reading import (
     ANOTHER_NUMBER,
-    ANOTHER_SHAPE,
     Reading,
     and_gradient,
     loss_of_row,
@@ -32,7 +31,7 @@ _ROW = 1
 _COUNTS, _LEAVES = "counts as loss 0", "leaves the mean"
 _ZERO = "0, gradient 0"
 _IGNORES, _NO_EFFECT = "ignores", "has no effect"
-_OTHER = {ANOTHER_NUMBER: "none of these", ANOTHER_SHAPE: "no loss per row"}
+_OTHER = {ANOTHER_NUMBER: "none of these"}
 
 
 def _plain(scope: Scope) -> Case:
@@ -65,7 +64,7 @@ def _read_unasked(case: Case, bench: Bench) -> str:
         return read_label(case, bench)
     call = bench.call(case)
     name = _share_of_the_mean if case.reduction == "mean" else _name_of_the_zero_row
-    return answer_of(bench.run(call), lambda answer: name(answer, call, case, bench))
+    return answer_of(bench.run(call), lambda answer: name(answer, call, case, bench), call)
 
 
 def _name_of_the_zero_row(answer: Returned, call: Call, case: Case, bench: Bench) -> str:
@@ -106,7 +105,8 @@ def _all_ignored(scope: Scope) -> Mapping[str, Case]:
 
 
 def _read_nothing(case: Case, bench: Bench) -> str:
-    return answer_of(bench.run(bench.call(case)), lambda answer: _of_rows(answer, np.ones(case.rows, bool)))
+    call = bench.call(case)
+    return answer_of(bench.run(call), lambda answer: _of_rows(answer, np.ones(case.rows, bool)), call)
 
 
 def _of_rows(answer: Returned, rows: Array) -> str:
@@ -129,7 +129,7 @@ def _beside_rows(scope: Scope) -> Mapping[str, Case]:
 def _read_beside_rows(case: Case, bench: Bench) -> str:
     call = bench.call(case)
     readings = {_NO_EFFECT: Reading({"ignore_index": None}), _IGNORES: Reading({"labels": _indices(call)})}
-    return answer_of(bench.run(call), lambda answer: nearest_reading(answer, call, bench, readings))
+    return answer_of(bench.run(call), lambda answer: nearest_reading(answer, call, bench, readings), call)
 
 
 def _honoured(scope: Scope) -> Mapping[str, Case]:
@@ -148,7 +148,7 @@ def _read_honoured(case: Case, bench: Bench) -> str:
     readings = {_IGNORES: Reading({})}
     if int(call.labels.min()) >= 0 and int(call.labels.max()) < case.classes:
         readings[_NO_EFFECT] = Reading({"ignore_index": None})
-    return answer_of(bench.run(call), lambda answer: nearest_reading(answer, call, bench, readings))
+    return answer_of(bench.run(call), lambda answer: nearest_reading(answer, call, bench, readings), call)
 
 
 def _not_finite(scope: Scope) -> Mapping[str, Case]:
@@ -176,7 +176,7 @@ def _leaves_out_rows(subject: Subject) -> str | None:
 def _read_not_finite(case: Case, bench: Bench) -> str:
     call = bench.call(case)
     rows = np.asarray(~np.isfinite(call.logits.astype(np.float64)).all(axis=1))
-    return answer_of(bench.run(call), lambda answer: _of_rows(answer, rows))
+    return answer_of(bench.run(call), lambda answer: _of_rows(answer, rows), call)
 
 
 _OF_ROWS = {

@@ -34,7 +34,7 @@ def _labels_outside(scope: Scope) -> Mapping[str, Case]:
 def read_label(case: Case, bench: Bench) -> str:
     """The name, among `ANSWERS`, of what the subject makes of the case's bad label."""
     call = bench.call(case)
-    return answer_of(bench.run(call), lambda answer: _name(answer, call, case, bench))
+    return answer_of(bench.run(call), lambda answer: _name(answer, call, case, bench), call)
 
 
 def _name(answer: Returned, call: Call, case: Case, bench: Bench) -> str:

@@ -11,7 +11,7 @@ from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import takes
 from xentcheck.clauses.policy import REFUSES, answer_of, asked, policy
-from xentcheck.clauses.reading import ANOTHER_NUMBER, ANOTHER_SHAPE, labelled, nearest_reading
+from xentcheck.clauses.reading import ANOTHER_NUMBER, labelled, nearest_reading
 from xentcheck.malformed import DTYPES
 from xentcheck.strategies import Scope
 from xentcheck_adapters import FLOAT_DTYPES, Call, Returned, dtype_name
@@ -34,7 +34,7 @@ def _index_dtypes(scope: Scope) -> Mapping[str, Case]:
 
 def _read_indices(case: Case, bench: Bench) -> str:
     call = bench.call(case)
-    return answer_of(bench.run(call), lambda answer: _name_of_indices(answer, call, case, bench))
+    return answer_of(bench.run(call), lambda answer: _name_of_indices(answer, call, case, bench), call)
 
 
 def _name_of_indices(answer: Returned, call: Call, case: Case, bench: Bench) -> str:
@@ -58,7 +58,7 @@ def _row_dtypes(scope: Scope) -> Mapping[str, Case]:
 
 def _read_rows(case: Case, bench: Bench) -> str:
     call = bench.call(case)
-    return answer_of(bench.run(call), lambda answer: _name_of_rows(answer, call, case, bench))
+    return answer_of(bench.run(call), lambda answer: _name_of_rows(answer, call, case, bench), call)
 
 
 def _name_of_rows(answer: Returned, call: Call, case: Case, bench: Bench) -> str:
@@ -77,7 +77,7 @@ def _beyond_the_dtype(scope: Scope) -> Mapping[str, Case]:
 
 def _read_large(case: Case, bench: Bench) -> str:
     call = bench.call(case)
-    return answer_of(bench.run(call), lambda answer: _name_of_large(answer, call, bench))
+    return answer_of(bench.run(call), lambda answer: _name_of_large(answer, call, bench), call)
 
 
 def _name_of_large(answer: Returned, call: Call, bench: Bench) -> str:
@@ -86,7 +86,7 @@ def _name_of_large(answer: Returned, call: Call, bench: Bench) -> str:
     return nearest_reading(answer, call, bench, readings)
 
 
-_OTHER = {ANOTHER_NUMBER: "none of these", ANOTHER_SHAPE: "no loss per row"}
+_OTHER = {ANOTHER_NUMBER: "none of these"}
 
 CLAUSES = (
     policy(

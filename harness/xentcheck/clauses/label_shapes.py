@@ -11,7 +11,7 @@ from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import takes
 from xentcheck.clauses.policy import REFUSES, answer_of, asked, policy
-from xentcheck.clauses.reading import ANOTHER_NUMBER, ANOTHER_SHAPE, Reading, labelled, nearest_reading
+from xentcheck.clauses.reading import ANOTHER_NUMBER, Reading, labelled, nearest_reading
 from xentcheck.strategies import Scope
 from xentcheck_adapters import Array, Call, Subject
 
@@ -78,7 +78,9 @@ def _read(readings: Readings) -> Callable[[Case, Bench], str]:
     def observe(case: Case, bench: Bench) -> str:
         call = bench.call(case)
         meant = bench.call(replace(case, malformed=None)).labels
-        return answer_of(bench.run(call), lambda answer: nearest_reading(answer, call, bench, readings(meant, call)))
+        return answer_of(
+            bench.run(call), lambda answer: nearest_reading(answer, call, bench, readings(meant, call)), call
+        )
 
     return observe
 
@@ -107,7 +109,7 @@ def _readings_of_the_other_form(meant: Array, call: Call) -> dict[str, Reading]:
     return readings
 
 
-_OTHER = {ANOTHER_NUMBER: "none of these", ANOTHER_SHAPE: "no loss per row of logits"}
+_OTHER = {ANOTHER_NUMBER: "none of these"}
 
 CLAUSES = (
     policy(

@@ -14,7 +14,7 @@ from xentcheck.verdict import error_ratio
 from xentcheck_adapters import Array, Call, Precision, Returned
 from xentcheck_reference import GradientRule
 
-ANOTHER_NUMBER, ANOTHER_SHAPE = "another number", "loss of another shape"
+ANOTHER_NUMBER = "another number"
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,6 @@ def labelled(labels: Array) -> Reading:
 
 def nearest_reading(answer: Returned, call: Call, bench: Bench, readings: Mapping[str, Reading]) -> str:
     """The name of the reading that a whole answer fits, loss and gradients, and fits best."""
-    if all(
-        answer.loss.shape != _expected(call, bench, reading).parts["loss"].value.shape for reading in readings.values()
-    ):
-        return ANOTHER_SHAPE
     ratios = {name: _ratio(answer, call, bench, reading) for name, reading in readings.items()}
     best = min(ratios, key=lambda name: ratios[name])
     return best if ratios[best] <= 1 else ANOTHER_NUMBER
