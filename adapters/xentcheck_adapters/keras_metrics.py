@@ -32,6 +32,7 @@ def _subject(backend: str, metric: str) -> Subject:
         inputs="scores",
         reductions=("mean",),
         mean_divides_by={_LABELS[metric]: "rows"},
+        empty_mean=0.0,
         dtypes=("float32",),
         differentiable=False,
         precision={"float32": Precision()},
