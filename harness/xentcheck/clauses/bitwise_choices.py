@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from xentcheck.clauses.clause import softmax_of_logits
 from xentcheck.clauses.equivalence import has_both_forms, one_hot
 from xentcheck.clauses.policy import answer_of, policy
 from xentcheck.strategies import Scope
-from xentcheck_adapters import Array, Call, Outcome, Returned
+from xentcheck_adapters import Array, Call, Outcome, Returned, Subject
 
 _QUESTION = "https://stackoverflow.com/questions/37312421/"
 _THINKING = "https://thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference/"
@@ -91,12 +91,19 @@ def _same(a: Array, b: Array) -> bool:
     return bool(np.array_equal(a.astype(np.float64), b.astype(np.float64), equal_nan=True))
 
 
+def _of_settled_bits(lacks: Callable[[Subject], str | None]) -> Callable[[Subject], str | None]:
+    """Applicability to subjects whose last bits are settled by a call. One kernel of torch.compile serves many shapes,
+    and which one that is depends on the shapes that came before."""
+    unsettled = "answers with a kernel that depends on the shapes it saw before"
+    return lambda subject: lacks(subject) or (unsettled if subject.slow_traces else None)
+
+
 CLAUSES = (
     policy(
         "DET-10",
         "whether a row's answer is the same, bit by bit, alone and in a batch",
         ("Rows are independent; the order of a row's sum may depend on how many rows there are.", _THINKING),
-        softmax_of_logits,
+        _of_settled_bits(softmax_of_logits),
         cells=_batches,
         answers=_ANSWERS,
         usual=lambda _: _USUAL,
@@ -107,7 +114,7 @@ CLAUSES = (
         "EQ-10",
         "whether class indices and one-hot rows give the same numbers, bit by bit",
         (_QUESTION, "sum over a one-hot row picks one term"),
-        has_both_forms,
+        _of_settled_bits(has_both_forms),
         cells=_two_forms,
         answers=_ANSWERS,
         usual=lambda _: _USUAL,
