@@ -14,28 +14,13 @@ from typing import Any
 import click
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from xentcheck.clauses import FAMILIES
 from xentcheck.contract import CONTRACT
 from xentcheck_adapters import built_in_subjects
 from xentcheck_reports import Run, Standing, policy_tables, read_records
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "figures" / "choices.json"
-FAMILIES = {
-    "EQ": "equivalence of forms, modes and frameworks",
-    "VAL": "values and gradients against the reference",
-    "ACC": "accuracy over a survey of regimes",
-    "IGN": "ignored rows",
-    "SOFT": "soft labels",
-    "AD": "automatic differentiation",
-    "EXC": "exclusive classes, and the losses for those that are not",
-    "PRB": "losses of probabilities",
-    "NUM": "extreme and special numbers",
-    "MET": "laws that need no oracle",
-    "LAY": "memory layout",
-    "SHP": "shapes and the class axis",
-    "DET": "repeatability",
-    "LAB": "labels: range, dtype and shape",
-}
 
 
 def measured_choices(run: Run) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def _judge(assignment: Assignment) -> Record:
     if lacking:
         return evidence.record(clause, target, Status.UNSUPPORTED, reason=f"{subject.name} {lacking}")
     assignment = replace(assignment, bench=replace(bench, target=replace(target, subject=subject)))
-    known = assignment.ledger.concerning(clause.id, target.subject.name, target.dtype, opened.versions)
+    known = _known(assignment, opened.versions)
     tally = _Tally()
     draw = _run_fixed if clause.draw is None else _draw
     try:
@@ -102,6 +102,14 @@ def _judge(assignment: Assignment) -> Record:
         examples=tally.examples,
         divergences=[evidence.divergence(entry) for entry in shown],
     )
+
+
+def _known(assignment: Assignment, versions: Mapping[str, str]) -> Sequence[Divergence]:
+    """The ledger's entries about this clause and target; none about policies, whose answers are declared one by one."""
+    clause, target = assignment.clause, assignment.bench.target
+    if clause.kind == "policy":
+        return ()
+    return assignment.ledger.concerning(clause.id, target.subject.name, target.dtype, versions)
 
 
 def _examples(assignment: Assignment, known: Sequence[Divergence]) -> list[Case]:

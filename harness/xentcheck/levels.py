@@ -23,14 +23,12 @@ class Level:
     op_by_op_shapes     how many of them for an eager mode, which compiles every operation by itself
     classes, rows       further sizes, beside small ones; cells: the largest N·C
     shrink_seconds      how long a failure is shrunk
-    compiled_dtypes     the dtypes in which a subject is judged that compiles anew for each shape
-    variant_dtypes      those of a compiled mode or another variant of a subject that is judged as well
+    described_dtypes    the dtypes in which a subject is judged that somebody described; a stranger is in all of its own
     survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
     survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C
-    compiled_policy_dtypes, slow_policy_dtypes  the dtypes in which a subject that compiles anew for each shape, or one
-                        whose compilations take seconds, is asked for its choices
-    slow_trace_options  whether a subject whose compilations take seconds is judged with reductions and other arguments
-    own_shapes          whether one that compiles is judged by clauses that need shapes of their own
+    slow_policy_dtypes  those in which a subject whose compilations take seconds is asked for its choices
+    slow_trace_options  whether such a subject is judged with reductions and other arguments
+    own_programs        whether a subject that compiles is judged by clauses that need programs of their own
     """
 
     name: str
@@ -46,12 +44,10 @@ class Level:
     survey: tuple[tuple[int, int], ...]
     survey_classes: tuple[int, ...] = ()
     compiled_survey_classes: tuple[int, ...] = ()
-    compiled_dtypes: tuple[str, ...] = FLOAT_DTYPES
-    variant_dtypes: tuple[str, ...] = FLOAT_DTYPES
-    compiled_policy_dtypes: tuple[str, ...] = FLOAT_DTYPES
+    described_dtypes: tuple[str, ...] = FLOAT_DTYPES
     slow_policy_dtypes: tuple[str, ...] = ("float32",)
     slow_trace_options: bool = True
-    own_shapes: bool = True
+    own_programs: bool = True
 
     def examples(self, subject: Subject) -> int:
         """How many cases to draw for a clause."""
@@ -69,18 +65,15 @@ class Level:
 
     def dtypes(self, subject: Subject, *, policy: bool = False) -> tuple[str, ...]:
         """The dtypes in which a subject is judged, or asked for a choice, unless a person asks for others."""
-        if policy and subject.retraces:
-            return self.slow_policy_dtypes if subject.slow_traces else self.compiled_policy_dtypes
-        if subject.variant_of or subject.mode_twin:
-            return self.variant_dtypes
-        return self.compiled_dtypes if subject.retraces else FLOAT_DTYPES
+        if policy and subject.slow_traces:
+            return self.slow_policy_dtypes
+        return self.described_dtypes if subject.described else FLOAT_DTYPES
 
-    def postpones(self, subject: Subject, *, with_options: bool, own_shapes: bool) -> bool:
-        """Whether clauses with reductions and other arguments, or with shapes of their own, are left to a deeper
-        level."""
-        if subject.retraces and own_shapes and not self.own_shapes:
+    def postpones(self, subject: Subject, *, options: bool, programs: bool) -> bool:
+        """Whether a clause that needs options, or programs of its own, is left to a deeper level."""
+        if subject.retraces and programs and not self.own_programs:
             return True
-        return subject.slow_traces and with_options and not self.slow_trace_options
+        return subject.slow_traces and options and not self.slow_trace_options
 
 
 LEVELS = {
@@ -98,11 +91,9 @@ LEVELS = {
             cells=1 << 14,
             shrink_seconds=10,
             survey=((256, 10),),
-            compiled_dtypes=("float32", "bfloat16"),
-            variant_dtypes=("float32",),
-            compiled_policy_dtypes=("float32",),
+            described_dtypes=("float32",),
             slow_trace_options=False,
-            own_shapes=False,
+            own_programs=False,
         ),
         Level(
             name="standard",

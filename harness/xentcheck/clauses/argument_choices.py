@@ -160,5 +160,6 @@ CLAUSES = (
         usual=lambda _: "the logits'",
         observe=_read_dtype,
         options=True,
+        programs=True,
     ),
 )

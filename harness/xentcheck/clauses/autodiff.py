@@ -96,6 +96,7 @@ CLAUSES = (
         _right_or_refused,
         _landmarks(_distributions),
         options=True,
+        programs=True,
     ),
     Clause(
         "AD-2",
@@ -106,5 +107,6 @@ CLAUSES = (
         _right_or_refused,
         _landmarks(lambda _: NOT_DISTRIBUTIONS[:3]),
         options=True,
+        programs=True,
     ),
 )

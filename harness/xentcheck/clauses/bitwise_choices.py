@@ -109,6 +109,7 @@ CLAUSES = (
         usual=lambda _: _USUAL,
         observe=_read_batch,
         options=True,
+        programs=True,
     ),
     policy(
         "EQ-10",
@@ -120,5 +121,6 @@ CLAUSES = (
         usual=lambda _: _USUAL,
         observe=_read_forms,
         options=True,
+        programs=True,
     ),
 )

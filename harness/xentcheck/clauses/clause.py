@@ -29,7 +29,7 @@ class Clause:
     check     evaluates one case; raises Deviation where the subject does not do what the sentence says
     always    cases that every run checks before it draws any, for the dtype given
     options   whether its cases use reductions or other arguments that a compiling subject compiles anew for
-    shapes    whether its cases need shapes that a compiling subject has compiled for no other clause
+    programs  whether its cases need shapes or derivatives that a compiling subject compiles for no other clause
     answers   of a policy: what each answer means; a law has none
     """
 
@@ -41,7 +41,7 @@ class Clause:
     check: Callable[[Case, Bench], Measurement]
     always: Callable[[Scope], tuple[Case, ...]] = lambda _: ()
     options: bool = False
-    shapes: bool = False
+    programs: bool = False
     answers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -53,6 +53,11 @@ class Clause:
     def family(self) -> str:
         """The letters of the id."""
         return self.id.split("-")[0]
+
+    @property
+    def number(self) -> int:
+        """The number of the id."""
+        return int(self.id.split("-")[1])
 
     def fixed(self, scope: Scope) -> tuple[Case, ...]:
         """Those of the cases that every run checks which the subject can be asked about."""

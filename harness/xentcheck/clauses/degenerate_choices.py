@@ -110,6 +110,7 @@ CLAUSES = (
         usual=lambda case: {_ONE_CLASS: "+0", _NO_CLASSES: REFUSES, _NO_ROWS: "no losses"}[case.cell],
         observe=_read_edge,
         options=True,
+        programs=True,
     ),
     policy(
         "SHP-11",
@@ -124,6 +125,7 @@ CLAUSES = (
         usual=lambda _: REFUSES,
         observe=_read_misfit,
         options=True,
+        programs=True,
     ),
     policy(
         "SHP-12",
@@ -138,5 +140,6 @@ CLAUSES = (
         usual=lambda _: "the row's loss",
         observe=_read_one_row,
         options=True,
+        programs=True,
     ),
 )

@@ -117,6 +117,7 @@ CLAUSES = (
         _malformed(WRONG_SHAPES),
         _refused,
         _every_shape,
+        programs=True,
     ),
     Clause(
         "EXC-4",

@@ -200,10 +200,10 @@ def _clause(
     always: Callable[[Scope], tuple[Case, ...]],
     *,
     lacks: Callable[[Subject], str | None] = softmax_of_logits,
-    shapes: bool = False,
+    programs: bool = False,
     options: bool = False,
 ) -> Clause:
-    return Clause(f"NUM-{number}", title, (source,), lacks, None, check, always, options=options, shapes=shapes)
+    return Clause(f"NUM-{number}", title, (source,), lacks, None, check, always, options=options, programs=programs)
 
 
 CLAUSES = (
@@ -220,7 +220,7 @@ CLAUSES = (
         "exp(-inf) = 0; a running maximum of -inf must not be subtracted from -inf",
         _skips_masked_tiles,
         _tiles,
-        shapes=True,
+        programs=True,
     ),
     _clause(
         4,
@@ -250,7 +250,7 @@ CLAUSES = (
         "log C is 12, however large C",
         _within_bounds,
         _past_65504,
-        shapes=True,
+        programs=True,
     ),
     _clause(
         8,
@@ -260,7 +260,7 @@ CLAUSES = (
         _many_rows,
         lacks=_averages_rows,
         options=True,
-        shapes=True,
+        programs=True,
     ),
     _clause(
         9,

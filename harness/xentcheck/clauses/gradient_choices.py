@@ -93,7 +93,7 @@ CLAUSES = (
         observe=_read_gradient,
     ),
     policy(
-        "AD-10",
+        "AD-12",
         "what the derivative of the gradient is",
         ("d/dx of softmax(x) sum(q) - q along v = sum(q) softmax(x) (v - softmax(x).v)", _TF),
         _differentiates_twice,

@@ -120,6 +120,7 @@ CLAUSES = (
         usual=lambda case: _ACCEPTS,
         observe=_read_rows,
         options=True,
+        programs=True,
     ),
     policy(
         "LAB-7",
@@ -135,5 +136,6 @@ CLAUSES = (
         usual=lambda _: _ACCEPTS,
         observe=_read_large,
         options=True,
+        programs=True,
     ),
 )

@@ -127,6 +127,7 @@ CLAUSES = (
         usual=lambda _: REFUSES,
         observe=_read(_readings_of_indices),
         options=True,
+        programs=True,
     ),
     policy(
         "LAB-6",
@@ -142,6 +143,7 @@ CLAUSES = (
         usual=lambda _: REFUSES,
         observe=_read(_readings_of_rows),
         options=True,
+        programs=True,
     ),
     policy(
         "LAB-8",
@@ -157,5 +159,6 @@ CLAUSES = (
         usual=lambda _: REFUSES,
         observe=_read(_readings_of_the_other_form),
         options=True,
+        programs=True,
     ),
 )

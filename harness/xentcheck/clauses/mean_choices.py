@@ -232,5 +232,6 @@ CLAUSES = (
         usual=lambda _: "right",
         observe=_read_many,
         options=True,
+        programs=True,
     ),
 )

@@ -221,7 +221,7 @@ CLAUSES = (
         _drawn(),
         _duplicates,
         _fixed("normal", "constant-tail"),
-        shapes=True,
+        programs=True,
     ),
     Clause(
         "MET-4",
@@ -237,7 +237,7 @@ CLAUSES = (
             if reduction in scope.subject.reductions
         ),
         options=True,
-        shapes=True,
+        programs=True,
     ),
     Clause(
         "MET-5",
@@ -247,7 +247,7 @@ CLAUSES = (
         _drawn_masks,
         _deletes,
         _mask,
-        shapes=True,
+        programs=True,
     ),
     Clause(
         "MET-6",

@@ -40,6 +40,7 @@ def policy(
     usual: Callable[[Case], str],
     observe: Observe,
     options: bool = False,
+    programs: bool = False,
 ) -> Clause:
     """A policy as a clause.
 
@@ -69,6 +70,7 @@ def policy(
         check,
         always=lambda scope: tuple(replace(case, cell=name) for name, case in cells(scope).items()),
         options=options,
+        programs=programs,
         answers=named,
     )
 

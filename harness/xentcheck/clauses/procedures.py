@@ -191,6 +191,7 @@ CLAUSES = (
         _same_gradient,
         _fixed(*_REPEATED),
         options=True,
+        programs=True,
     ),
     Clause(
         "AD-4",
@@ -201,6 +202,7 @@ CLAUSES = (
         _same_gradient_or_refused,
         _fixed(*_HAZARDS),
         options=True,
+        programs=True,
     ),
     Clause(
         "AD-5",
@@ -211,6 +213,7 @@ CLAUSES = (
         _same_loss,
         _fixed("no-grad"),
         options=True,
+        programs=True,
     ),
     Clause(
         "AD-6",
@@ -225,6 +228,7 @@ CLAUSES = (
         _judged_by("tangent"),
         _fixed("jvp", vectors=VECTORS),
         options=True,
+        programs=True,
     ),
     Clause(
         "AD-7",
@@ -239,6 +243,7 @@ CLAUSES = (
         _judged_by("hvp"),
         _fixed(*_PRODUCTS, vectors=VECTORS),
         options=True,
+        programs=True,
     ),
     Clause(
         "AD-8",
@@ -253,6 +258,7 @@ CLAUSES = (
         _judged_by("grad_logits"),
         _fixed("per-sample"),
         options=True,
+        programs=True,
     ),
     Clause(
         "AD-9",
@@ -264,5 +270,6 @@ CLAUSES = (
         _judged_by("mixed"),
         _fixed("mixed", vectors=VECTORS),
         options=True,
+        programs=True,
     ),
 )

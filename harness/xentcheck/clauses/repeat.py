@@ -122,7 +122,7 @@ CLAUSES = (
         None,
         _ignores_the_batch,
         _batches,
-        shapes=True,
+        programs=True,
     ),
     Clause(
         "DET-3",

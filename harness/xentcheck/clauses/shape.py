@@ -184,6 +184,7 @@ CLAUSES = (
         matches_reference,
         _each_number_of_dimensions,
         options=True,
+        programs=True,
     ),
     Clause(
         "SHP-2",
@@ -194,6 +195,7 @@ CLAUSES = (
         matches_reference,
         _each_axis,
         options=True,
+        programs=True,
     ),
     Clause(
         "SHP-3",
@@ -203,6 +205,7 @@ CLAUSES = (
         _single,
         matches_reference,
         options=True,
+        programs=True,
     ),
     Clause(
         "SHP-4",
@@ -213,6 +216,7 @@ CLAUSES = (
         _nothing_of_no_rows,
         _no_rows,
         options=True,
+        programs=True,
     ),
     Clause(
         "SHP-5",
@@ -222,6 +226,7 @@ CLAUSES = (
         _one_class,
         _exactly_zero,
         options=True,
+        programs=True,
     ),
     Clause(
         "SHP-6",
@@ -232,5 +237,6 @@ CLAUSES = (
         matches_reference,
         _large,
         options=True,
+        programs=True,
     ),
 )

@@ -84,5 +84,6 @@ CLAUSES = (
         _for_label_gradient,
         _label_gradient,
         options=True,
+        programs=True,
     ),
 )

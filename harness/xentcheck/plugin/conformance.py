@@ -99,7 +99,7 @@ class Conformance:
                 f"level {self.level.name}: judged in {', '.join(judged)}; a deeper level or --dtype runs the others"
             )
             return Status.NOT_RUN, reason
-        if self.level.postpones(subject, with_options=clause.options, own_shapes=clause.shapes):
+        if self.level.postpones(subject, options=clause.options, programs=clause.programs):
             reason = f"level {self.level.name}: each shape or argument costs a compilation; --level=standard runs it"
             return Status.NOT_RUN, reason
         return None
