@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -21,7 +21,7 @@ from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.clauses.equivalence import agree, bounds_added, one_hot
 from xentcheck.divergence import Ledger
 from xentcheck.evidence import divergence, failure, record
-from xentcheck.expectation import expect
+from xentcheck.expectation import Expectation, Expected, expect
 from xentcheck.randomness import Array
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.verdict import Deviation, Measurement, exceeded
@@ -68,15 +68,11 @@ class PanelAnswer(BaseModel):
     dtype: str
     data: str
 
-    def arrays(self) -> list[Returned]:
-        """The answers, one per case."""
+    def rows(self) -> Returned:
+        """The answers to all cases, as the rows of one call."""
         flat = np.frombuffer(base64.b64decode(self.data), np.float64).reshape(len(panel_cases(self.dtype)), -1)
-        return [_panel_answer(case) for case in flat]
-
-
-def _panel_answer(values: Array) -> Returned:
-    gradients = values[_ROWS:]
-    return Returned(values[:_ROWS], gradients.reshape(_ROWS, _CLASSES) if gradients.size else None)
+        gradients = flat[:, _ROWS:]
+        return Returned(flat[:, :_ROWS].ravel(), gradients.reshape(-1, _CLASSES) if gradients.size else None)
 
 
 def not_run(bench: Bench, reason: str) -> Record:
@@ -112,13 +108,31 @@ def answer_panel(bench: Bench, ledger: Ledger) -> PanelAnswer | Record:
 
 @dataclass(frozen=True)
 class _Seat:
+    """A subject's answers to all cases of the panel, and what was expected of them, as the rows of one call."""
+
     target: Target
-    answers: list[Returned]
+    answer: Returned
+    expectation: Expectation
+
+
+def _seat(given: PanelAnswer, subject: Subject) -> _Seat:
+    expected = [expect(panel_call(case, subject), subject, given.dtype) for case in panel_cases(given.dtype)]
+    parts = {name: _stacked([one.parts[name] for one in expected]) for name in expected[0].parts}
+    return _Seat(Target(subject, given.device, given.dtype), given.rows(), Expectation(given.dtype, parts))
+
+
+def _stacked(parts: Sequence[Expected]) -> Expected:
+    return Expected(
+        np.concatenate([part.value for part in parts]),
+        np.concatenate([part.bound for part in parts]),
+        np.concatenate([np.broadcast_to(part.may_be_infinite, part.value.shape) for part in parts]),
+        np.concatenate([np.broadcast_to(part.low, part.value.shape) for part in parts]),
+    )
 
 
 def compare_panels(answers: Sequence[PanelAnswer], subject_named: Callable[[str], Subject]) -> list[Record]:
     """One record per subject, device and dtype: its agreement with every subject of another framework."""
-    seats = [_Seat(Target(subject_named(a.subject), a.device, a.dtype), a.arrays()) for a in answers]
+    seats = [_seat(answer, subject_named(answer.subject)) for answer in answers]
     return [_compare_with_others(seat, seats) for seat in seats]
 
 
@@ -142,7 +156,7 @@ def _compare_with_others(seat: _Seat, seats: Sequence[_Seat]) -> Record:
         seat.target,
         status if others else Status.NOT_RUN,
         measurement=total,
-        examples=len(seat.answers),
+        examples=len(panel_cases(seat.target.dtype)),
         reason=reason,
         failure=problem,
     )
@@ -150,16 +164,17 @@ def _compare_with_others(seat: _Seat, seats: Sequence[_Seat]) -> Record:
 
 
 def _compare(a: _Seat, b: _Seat) -> tuple[Measurement, Deviation | None]:
-    total = Measurement()
-    for case, mine, other in zip(panel_cases(a.target.dtype), a.answers, b.answers, strict=True):
-        expectations = [
-            expect(panel_call(case, seat.target.subject), seat.target.subject, seat.target.dtype) for seat in (a, b)
-        ]
-        try:
-            total += agree(mine, other, bounds_added(*expectations), case.token)
-        except Deviation as deviation:
-            total += deviation.measurement
-    return total, exceeded(total) if total.worst and not total.worst.ratio <= 1 else None
+    try:
+        seen = agree(a.answer, b.answer, bounds_added(a.expectation, b.expectation), "")
+    except Deviation as deviation:
+        seen = deviation.measurement
+    worst = seen.worst
+    if worst is None or worst.row is None:
+        return seen, None
+    case, row = divmod(worst.row, _ROWS)
+    token = panel_cases(a.target.dtype)[case].token
+    seen = replace(seen, worst=worst.model_copy(update={"row": row, "token": token}))
+    return seen, exceeded(seen) if not worst.ratio <= 1 else None
 
 
 def _disagreement(seat: _Seat, other: _Seat, deviation: Deviation) -> Failure:

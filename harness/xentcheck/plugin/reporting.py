@@ -7,6 +7,7 @@ import platform
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +104,7 @@ class Reporting:
         if any(record.status.is_failure for record in compared) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._problems += self._never_ran(session)
-        self._records.sort(key=self._place)
+        self._records.sort(key=self._places())
         if self._writer:
             self._writer.close()
             try:
@@ -137,10 +138,12 @@ class Reporting:
         reasons = {record.subject: record.reason for record in self._records if record.status is Status.NOT_RUN}
         return [f"{name} was not judged: {reasons[name]}" for name in self._run.named - judged if name in reasons]
 
-    def _place(self, record: Record) -> tuple[int, int]:
+    def _places(self) -> Callable[[Record], tuple[int, int]]:
         """Subjects in the order of the run, clauses in the order of the contract, however xdist dealt them out."""
-        names = [target.subject.name for target in self._run.targets]
-        return names.index(record.subject), list(CONTRACT).index(record.clause)
+        names = list(dict.fromkeys(target.subject.name for target in self._run.targets))
+        subjects = {name: place for place, name in enumerate(names)}
+        clauses = {clause: place for place, clause in enumerate(CONTRACT)}
+        return lambda record: (subjects[record.subject], clauses[record.clause])
 
     def _add(self, record: Record) -> None:
         self._records.append(record)
