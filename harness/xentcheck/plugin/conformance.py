@@ -129,10 +129,12 @@ class Conformance:
                     yield item
 
     def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> None:
-        """Stop the workers that the next item has no use for: memory stays bounded by one framework."""
+        """Stop the workers that the next item has no use for: memory stays bounded by a subject and its twins."""
         if isinstance(nextitem, ClauseItem):
             target = nextitem.target
-            self.pool.keep_only({state_of(target.subject, target.device, target.dtype)})
+            twins = [name for name in (target.subject.mode_twin, target.subject.form_twin) if name]
+            used = [target.subject, *(self.subjects[name] for name in twins)]
+            self.pool.keep_only({state_of(subject, target.device, target.dtype) for subject in used})
 
     def pytest_unconfigure(self) -> None:
         """Leave no process behind."""
