@@ -49,7 +49,7 @@ class Subject:
     procedures  the other ways in which it can be asked for derivatives (see `procedures.py`)
     form_twin  subject of the same framework and mode that takes the other kind of labels
     mode_twin  the eager subject whose answers a compiled mode should repeat
-    variant_of the subject whose code this one runs by another door, so that a quick look need not go through all dtypes
+    variant_of the subject whose function this one computes by another door, and whose answers it should repeat
     differentiable  whether it has gradients; one without is judged by its loss alone
     precision  per dtype
     mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows, times their sample weights), "sample_weights" (the

@@ -64,7 +64,11 @@ def record(
 def _compared_with(clause: Clause, target: Target) -> str:
     """Whose answers the bitwise comparisons of a clause are with."""
     subject = target.subject
-    twins = {"EQ-1": subject.form_twin or "its own one-hot form", "EQ-3": subject.mode_twin}
+    twins = {
+        "EQ-1": subject.form_twin or "its own one-hot form",
+        "EQ-3": subject.mode_twin,
+        "EQ-4": subject.variant_of,
+    }
     return twins.get(clause.id) or "its own answers"
 
 
