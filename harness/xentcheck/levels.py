@@ -26,9 +26,11 @@ class Level:
     described_dtypes    the dtypes in which a subject is judged that somebody described; a stranger is in all of its own
     survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
     survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C
+    compiled_dtypes     those of a subject that compiles anew for each shape, or that computes another one's function
     slow_policy_dtypes  those in which a subject whose compilations take seconds is asked for its choices
     slow_trace_options  whether such a subject is judged with reductions and other arguments
-    own_programs        whether a subject that compiles is judged by clauses that need programs of their own
+    own_programs, slow_own_programs  whether a subject that compiles, or one whose compilations take seconds, is judged
+                        by clauses that need programs of their own
     """
 
     name: str
@@ -45,9 +47,11 @@ class Level:
     survey_classes: tuple[int, ...] = ()
     compiled_survey_classes: tuple[int, ...] = ()
     described_dtypes: tuple[str, ...] = FLOAT_DTYPES
+    compiled_dtypes: tuple[str, ...] = FLOAT_DTYPES
     slow_policy_dtypes: tuple[str, ...] = ("float32",)
     slow_trace_options: bool = True
     own_programs: bool = True
+    slow_own_programs: bool = True
 
     def examples(self, subject: Subject) -> int:
         """How many cases to draw for a clause."""
@@ -67,11 +71,14 @@ class Level:
         """The dtypes in which a subject is judged, or asked for a choice, unless a person asks for others."""
         if policy and subject.slow_traces:
             return self.slow_policy_dtypes
+        if subject.retraces or subject.variant_of:
+            return self.compiled_dtypes
         return self.described_dtypes if subject.described else FLOAT_DTYPES
 
     def postpones(self, subject: Subject, *, options: bool, programs: bool) -> bool:
         """Whether a clause that needs options, or programs of its own, is left to a deeper level."""
-        if subject.retraces and programs and not self.own_programs:
+        own_programs = self.slow_own_programs if subject.slow_traces else self.own_programs
+        if subject.retraces and programs and not own_programs:
             return True
         return subject.slow_traces and options and not self.slow_trace_options
 
@@ -92,8 +99,10 @@ LEVELS = {
             shrink_seconds=10,
             survey=((256, 10),),
             described_dtypes=("float32",),
+            compiled_dtypes=("float32",),
             slow_trace_options=False,
             own_programs=False,
+            slow_own_programs=False,
         ),
         Level(
             name="standard",
@@ -109,6 +118,8 @@ LEVELS = {
             survey=((256, 10), (64, 1000)),
             survey_classes=_SURVEY_CLASSES,
             compiled_survey_classes=(50257,),
+            compiled_dtypes=("float32", "bfloat16"),
+            slow_own_programs=False,
         ),
         Level(
             name="nightly",
