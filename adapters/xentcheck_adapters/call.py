@@ -11,6 +11,7 @@ Array = np.ndarray[Any, Any]
 
 REDUCTIONS = ("none", "sum", "mean")
 WEIGHTED_MEAN = "weighted-mean"
+ACTIVATIONS = ("softmax", "sigmoid", "softmax, then times 1")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Call:
     want_grad_labels  also return the gradient with respect to dense labels
     z_loss        zeta >= 0: each row's loss gains zeta times its squared log-sum-exp
     softcap       c > 0: c tanh(logits / c) stands for the logits; the gradient stays that to `logits`
+    activation    the framework's own function that makes probabilities of the logits for a loss that takes those (one
+                  of ACTIVATIONS); the gradient stays that to `logits`
     vector        (N, C) wants the Hessian-vector product too: the derivative of the gradient to the logits along it
     procedure     how the framework is asked for derivatives; see `procedures.py`
     layout        memory layout in which the subject receives logits and labels (see `layout.py`)
@@ -51,6 +54,7 @@ class Call:
     reused: bool = False
     z_loss: float = 0.0
     softcap: float | None = None
+    activation: str | None = None
     vector: Array | None = None
     positions: tuple[int, ...] = ()
     class_axis: int = -1

@@ -156,7 +156,7 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     def run(call: Call) -> Returned:
         option = {"ignore_class": call.ignore_index} if loss == "scce" else {"label_smoothing": call.label_smoothing}
         shared = {"from_logits": suffix != _PROBABILITIES, "axis": call.class_axis}
-        function = make(loss, call, {**shared, **option})
+        function = _activated(make(loss, call, {**shared, **option}), call.activation)
         with keras.device(place):
             return evaluate(function, call)
 
@@ -177,6 +177,22 @@ def _function(loss: str, call: Call, arguments: dict[str, Any]) -> Loss:
 
     function = getattr(keras.losses, _FUNCTION[loss])
     return lambda logits, labels: function(labels, logits, **arguments)
+
+
+def _activated(function: Loss, activation: str | None) -> Loss:
+    """The loss of what an activation of Keras makes of the logits, as a model ends with one: what else a tensor carries
+    is left to Keras."""
+    if activation is None:
+        return function
+    import keras
+
+    name, multiplied, _ = activation.partition(", then times 1")
+
+    def of_logits(logits: Any, labels: Any) -> Any:
+        output = getattr(keras.activations, name)(logits)
+        return function(keras.ops.multiply(output, 1) if multiplied else output, labels)
+
+    return of_logits
 
 
 def _parts(subject: str) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from xentcheck_adapters.slab import Slab
 _CALL_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
 _CALL_SCALARS = (
     *("ignore_index", "label_smoothing", "reduction", "want_grad_labels", "layout", "reused", "z_loss", "softcap"),
-    *("positions", "class_axis", "single", "procedure"),
+    *("positions", "class_axis", "single", "procedure", "activation"),
 )
 OUTCOME_ARRAYS = ("loss", "grad_logits", "grad_labels", "hvp", "mixed", "tangent")
 _OTHER_OUTCOMES = {kind.__name__: kind for kind in (Refused, Crashed, TimedOut, OutOfMemory)}

@@ -57,6 +57,7 @@ def build_call(case: Case) -> Call:
         layout=case.layout,
         z_loss=case.z_loss,
         softcap=case.softcap,
+        activation=case.activation,
         vector=_vector(case),
         positions=case.positions,
         class_axis=case.class_axis,

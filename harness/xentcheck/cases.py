@@ -50,7 +50,7 @@ class Case:
     poison       what all logits of ignored rows become: "nan", "+inf", "-inf"
     weighted, sample_weighted  whether class weights, and weights of the rows, are drawn
     upstream     kind of upstream gradient (see `build.py`)
-    z_loss, softcap  as in a Call
+    z_loss, softcap, activation  as in a Call
     vector       kind of vector whose product with the Hessian is wanted (see `build.py`)
     cell         the question that a policy asks with this case
     positions, class_axis, single   as in a Call; `rows` is batch x positions
@@ -80,6 +80,7 @@ class Case:
     layout: str = "contiguous"
     z_loss: float = 0.0
     softcap: float | None = None
+    activation: str | None = None
     vector: str = "none"
     cell: str = ""
     positions: tuple[int, ...] = ()

@@ -134,6 +134,7 @@ def describe_case(case: Case, call: Call) -> str:
         "label_smoothing": 0.0,
         "z_loss": 0.0,
         "softcap": None,
+        "activation": None,
         "reduction": "none",
         "layout": "contiguous",
         "positions": (),

@@ -93,6 +93,7 @@ def test_a_call_survives_the_wire(ends: tuple[Slab, Slab], call: Callable[..., C
         layout="strided",
         z_loss=1e-4,
         softcap=30.0,
+        activation="softmax",
         vector=np.ones((3, 4), dtype_named(dtype)),
         positions=(3,),
         class_axis=1,
