@@ -146,24 +146,34 @@ def versions() -> dict[str, str]:
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     """A runner for "keras.BACKEND.LOSS[-probs|-functional]"; Unavailable without the device."""
-    import keras
-
     backend, loss, suffix = _parts(subject)
-    evaluate = _evaluator(backend, device)
-    place = {"cpu": "cpu:0", "cuda": "gpu:0"}[device]
-    make = _function if suffix == _FUNCTIONAL else _loss_object
+    make = _function if suffix == _FUNCTIONAL else loss_object
 
-    def run(call: Call) -> Returned:
+    def loss_of(call: Call) -> Loss:
         option = {"ignore_class": call.ignore_index} if loss == "scce" else {"label_smoothing": call.label_smoothing}
         shared = {"from_logits": suffix != _PROBABILITIES, "axis": call.class_axis}
-        function = _activated(make(loss, call, {**shared, **option}), call.activation)
+        return make(loss, call, {**shared, **option})
+
+    return runner(backend, device, loss_of)
+
+
+def runner(backend: str, device: str, loss_of: Callable[[Call], Loss]) -> Callable[[Call], Returned]:
+    """A runner for the loss function that each call asks for; Unavailable without the device."""
+    import keras
+
+    evaluate = _evaluator(backend, device)
+    place = {"cpu": "cpu:0", "cuda": "gpu:0"}[device]
+
+    def run(call: Call) -> Returned:
+        function = _activated(loss_of(call), call.activation)
         with keras.device(place):
             return evaluate(function, call)
 
     return run
 
 
-def _loss_object(loss: str, call: Call, arguments: dict[str, Any]) -> Loss:
+def loss_object(loss: str, call: Call, arguments: dict[str, Any]) -> Loss:
+    """The loss object of that name ("scce") with these arguments and the call's reduction, dtype, sample weights."""
     import keras
 
     made = getattr(keras.losses, _CLASS[loss])(

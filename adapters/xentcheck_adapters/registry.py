@@ -17,6 +17,7 @@ ADAPTERS = (
     "tensorflow_nn",
     "tensorflow_raw",
     "keras_losses",
+    "keras_masks",
     "keras_metrics",
     "jax_optax",
     "jax_idioms",

@@ -1,0 +1,61 @@
+"""Ignored rows with Keras 3 by its own mask: what a Masking layer leaves on the predictions, on all four backends.
+
+The ignored label is replaced before Keras sees it. The loss object makes the mask a weight of 0 or 1 a row, and the
+mean is over the kept rows. No public function sets a mask from outside a layer; this is the one that layers call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Callable
+
+from xentcheck_adapters import keras_losses
+from xentcheck_adapters.call import REDUCTIONS, Call
+from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.subject import Subject
+
+_LOSSES = [subject for subject in keras_losses.SUBJECTS if subject.name.endswith(".scce")]
+
+
+def _subject(loss: Subject) -> Subject:
+    return replace(
+        loss,
+        name=f"{loss.name}-masked",
+        adapter="keras_masks",
+        api=f"{loss.api} of predictions with a mask",
+        options=loss.options - {"sample_weight"},
+        reductions=REDUCTIONS,
+        variant_of=loss.name,
+    )
+
+
+SUBJECTS = tuple(_subject(loss) for loss in _LOSSES)
+
+versions = keras_losses.versions
+
+
+def offered_options(subject: str) -> list[str]:
+    """What the mask makes of the loss, and second derivatives where there are first ones."""
+    return ["ignore_index", *(() if subject.startswith("keras.numpy.") else ("hvp",))]
+
+
+def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
+    """A runner for "keras.BACKEND.scce-masked"; Unavailable without the device."""
+    return keras_losses.runner(subject.split(".")[1], device, _masked_loss)
+
+
+def _masked_loss(call: Call) -> keras_losses.Loss:
+    from keras import ops
+    from keras.src.backend import set_keras_mask
+
+    made = keras_losses.loss_object("scce", call, {"from_logits": True, "axis": call.class_axis})
+    ignored = call.ignore_index
+    if ignored is None:
+        return made
+
+    def loss(logits: Any, labels: Any) -> Any:
+        kept = ops.not_equal(labels, ignored)
+        set_keras_mask(logits, mask=kept)
+        return made(logits, ops.where(kept, labels, 0))
+
+    return loss
