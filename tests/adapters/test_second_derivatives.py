@@ -15,7 +15,8 @@ from xentcheck_adapters import Array, Call, Outcome, Refused, Returned, Subject,
 pytestmark = pytest.mark.frameworks
 
 TWICE = {name: subject for name, subject in built_in_subjects().items() if subject.offers("hvp")}
-COMPILED_TWICE = {name: subject for name, subject in TWICE.items() if not subject.slow_traces}
+REFUSING = ("torch.compile", "torch.linear.chunked")
+COMPILED_TWICE = {name: subject for name, subject in TWICE.items() if name not in REFUSING}
 SOFTMAX = [
     name for name, subject in COMPILED_TWICE.items() if subject.inputs == "logits" and "multi-hot" not in subject.labels
 ]
@@ -98,6 +99,10 @@ def test_forms_without_a_softmax_of_logits_are_differentiated_twice_too(ask: Ask
     quarter = np.full((3, 4), 0.25)
     hvp = _hvp(ask(name, logits=quarter if TWICE[name].inputs == "probabilities" else LOGITS))
     assert hvp.any()
+
+
+def test_a_loss_in_chunks_refuses_to_be_differentiated_twice(ask: Ask) -> None:
+    assert isinstance(ask("torch.linear.chunked", "float32"), Refused)
 
 
 @pytest.mark.slow

@@ -142,7 +142,7 @@ def test_a_clause_is_explained_with_its_sources_and_everybody_it_concerns_or_not
     assert all(source in told.output for source in CONTRACT["SOFT-2"].sources)
     assert all(name in told.output for name in SUBJECTS)
     assert "takes no dense labels" in told.output
-    assert "known divergence  tf.dense.*" in told.output
+    assert "known divergence  tf.dense." in told.output
 
 
 def test_an_unknown_clause_is_named_beside_the_known_ones() -> None:

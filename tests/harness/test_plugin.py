@@ -80,7 +80,8 @@ def test_a_level_judges_a_compiled_mode_in_few_dtypes_unless_one_is_asked_for(py
         return set(re.findall(r"jit-cpu-(\w+)\]", result.stdout.str()))
 
     assert judged() == {"float32"}
-    assert judged("--level=standard") == {"float16", "bfloat16", "float32", "float64"}
+    assert judged("--level=standard") == {"bfloat16", "float32"}
+    assert judged("--level=nightly") == {"float16", "bfloat16", "float32", "float64"}
     assert judged("--dtype=float64") == {"float64"}
 
 
