@@ -93,7 +93,7 @@ _MEANINGS = {
     Status.KNOWN_DIVERGENCE: "the clause does not hold, as documented",
     Status.PASS: "the clause holds on every example",
     Status.UNSUPPORTED: "the subject declares that it does not offer this",
-    Status.NOT_RUN: "not installed, no such device, or not reached",
+    Status.NOT_RUN: "not installed, no such device, left to a deeper level, or not reached",
 }
 
 
