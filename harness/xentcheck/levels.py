@@ -107,8 +107,8 @@ LEVELS = {
         Level(
             name="standard",
             unknown_examples=300,
-            known_examples=16,
-            compiled_examples=8,
+            known_examples=12,
+            compiled_examples=6,
             menu=((4, 7), (33, 10), (3, 130), (2, 4097)),
             op_by_op_shapes=2,
             classes=_SMALL_CLASSES + _EDGE_CLASSES + _LONG_CLASSES + _VOCABULARY_CLASSES,
