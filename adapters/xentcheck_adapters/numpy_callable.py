@@ -75,7 +75,8 @@ def subject_from_spec(spec: str) -> Subject:
     return _subject(spec, target, _UNKNOWN, described=False)
 
 
-def _load(subject: str) -> Function:
+def load_function(subject: str) -> Function:
+    """The function that a subject names; Unavailable, with what is there, if it is not found."""
     if subject == BUILT_IN:
         from xentcheck_adapters.numpy_cross_entropy import cross_entropy
 
@@ -115,7 +116,7 @@ def _accepted(function: Function) -> set[str]:
 
 def offered_options(subject: str) -> list[str]:
     """The options among the signature's keyword parameters."""
-    return [name for name in _PARAMETERS if name in _accepted(_load(subject))]
+    return [name for name in _PARAMETERS if name in _accepted(load_function(subject))]
 
 
 def versions() -> dict[str, str]:
@@ -127,7 +128,7 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     """A runner for the named function."""
     if device != "cpu":
         raise Unavailable(f"NumPy runs on cpu, got device {device!r}")
-    function = _load(subject)
+    function = load_function(subject)
     accepted = _accepted(function)
     missing = sorted({"reduction", "grad_output"} - accepted)
     if missing:

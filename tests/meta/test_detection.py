@@ -6,25 +6,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from operator import attrgetter
-from pathlib import Path
 
-import faults
 import numpy as np
 import pytest
-from faults import FAULTS
-from honest import HONEST
-from kernel import Array
 
 from xentcheck.bench import Bench, Target
 from xentcheck.clauses import CLAUSES
 from xentcheck.divergence import Ledger
+from xentcheck.faults import Fault, load_registry
 from xentcheck.judge import Assignment, judge
 from xentcheck.levels import LEVELS, Level
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters.numpy_callable import subject_from_spec
+from xentcheck_adapters.numpy_callable import load_function, subject_from_spec
+from xentcheck_faults.on_numpy.kernel import Array
 from xentcheck_reports import Record, Status
 
-HERE = Path(__file__).parent
+REGISTRY = load_registry()
 SEED = 1
 # A kill is a kill before it is shrunk.
 QUICK = replace(LEVELS["quick"], shrink_seconds=0)
@@ -58,10 +55,9 @@ def pool() -> Iterator[WorkerPool]:
         yield pool
 
 
-def records(pool: WorkerPool, name: str, level: Level = QUICK) -> Iterator[Record]:
-    """Verdicts of all clauses on a function of this folder, `FILE:QUALNAME`."""
-    file, qualname = name.split(":")
-    subject = subject_from_spec(f"numpy:{HERE / file}:{qualname}")
+def records(pool: WorkerPool, spec: str, level: Level = QUICK) -> Iterator[Record]:
+    """Verdicts of all clauses on a function."""
+    subject = subject_from_spec(spec)
     for dtype in DTYPES:
         bench = Bench(Target(subject, "cpu", dtype), pool, {subject.name: subject})
         for clause in CLAUSES.values():
@@ -69,9 +65,9 @@ def records(pool: WorkerPool, name: str, level: Level = QUICK) -> Iterator[Recor
                 yield judge(Assignment(clause, bench, level, Ledger(()), SEED, None))
 
 
-def killer(pool: WorkerPool, fault: str) -> str | None:
+def killer(pool: WorkerPool, fault: Fault) -> str | None:
     """The first clause and dtype that sees a fault; trouble of the harness itself is no kill."""
-    for record in records(pool, f"faults.py:{fault}"):
+    for record in records(pool, fault.spec):
         assert record.status is not Status.HARNESS_ERROR, record.failure
         if record.status.is_failure:
             return f"{record.clause} in {record.dtype}"
@@ -83,34 +79,38 @@ def test_every_fault_answers_ordinary_calls(reduction: str) -> None:
     """Else it would be caught for raising, and not for what it is about."""
     logits = np.linspace(-3, 3, 35, dtype=np.float32).reshape(5, 7)
     kinds: tuple[Array, ...] = (np.arange(5), np.full((5, 7), 1 / 7, np.float32))
-    for fault, labels in product(FAULTS, kinds):
-        function = attrgetter(fault)(faults)
+    for fault, labels in product(REGISTRY.faults, kinds):
+        function = load_function(fault.spec)
         assert len(function(logits.copy(), labels.copy(), reduction=reduction, grad_output=None)) == 2
 
 
-@pytest.mark.parametrize("fault", SAMPLE)
-def test_a_fault_is_caught(pool: WorkerPool, fault: str) -> None:
+@pytest.mark.parametrize("fault", [fault for fault in REGISTRY.faults if fault.name in SAMPLE], ids=attrgetter("name"))
+def test_a_fault_is_caught(pool: WorkerPool, fault: Fault) -> None:
     assert killer(pool, fault)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in SAMPLE])
-def test_every_fault_is_caught(pool: WorkerPool, fault: str) -> None:
+@pytest.mark.parametrize(
+    "fault", [fault for fault in REGISTRY.faults if fault.name not in SAMPLE], ids=attrgetter("name")
+)
+def test_every_fault_is_caught(pool: WorkerPool, fault: Fault) -> None:
     assert killer(pool, fault)
 
 
-def accusations(pool: WorkerPool, name: str, level: Level = QUICK) -> list[str]:
+def accusations(pool: WorkerPool, spec: str, level: Level = QUICK) -> list[str]:
     """What an honest function is blamed for; a clause about an option it lacks does not apply to it."""
-    blamed = [r for r in records(pool, f"honest.py:{name}", level) if r.status not in (Status.PASS, Status.UNSUPPORTED)]
+    blamed = [r for r in records(pool, spec, level) if r.status not in (Status.PASS, Status.UNSUPPORTED)]
     return [f"{r.clause} in {r.dtype}: {r.failure.summary if r.failure else r.reason}" for r in blamed]
 
 
 @pytest.mark.parametrize("name", ["every_operation_rounded", "log_sum_exp_minus_logit"])
 def test_an_honest_implementation_is_not_accused_by_a_few_cases(pool: WorkerPool, name: str) -> None:
-    assert accusations(pool, name, replace(QUICK, unknown_examples=10)) == []
+    assert (
+        accusations(pool, f"numpy:xentcheck_faults.on_numpy.honest:{name}", replace(QUICK, unknown_examples=10)) == []
+    )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", HONEST)
-def test_an_honest_implementation_is_not_accused(pool: WorkerPool, name: str) -> None:
-    assert accusations(pool, name) == []
+@pytest.mark.parametrize("spec", REGISTRY.honest)
+def test_an_honest_implementation_is_not_accused(pool: WorkerPool, spec: str) -> None:
+    assert accusations(pool, spec) == []

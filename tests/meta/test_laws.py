@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from test_detection import QUICK, SEED
@@ -11,12 +10,13 @@ from test_detection import QUICK, SEED
 from xentcheck.bench import Bench, Target
 from xentcheck.clauses import CLAUSES
 from xentcheck.divergence import Ledger
+from xentcheck.faults import load_registry
 from xentcheck.judge import Assignment, judge
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters.numpy_callable import subject_from_spec
 from xentcheck_reports import Status
 
-HERE = Path(__file__).parent
+BY_NAME = {fault.name: fault for fault in load_registry().faults}
 CAUGHT = (
     ("MET-1", "Softmax.no_maximum", "float32"),
     ("MET-2", "Softmax.last_class_dropped", "float32"),
@@ -54,6 +54,6 @@ def pool() -> Iterator[WorkerPool]:
 
 @pytest.mark.parametrize(("clause", "fault", "dtype"), CAUGHT)
 def test_a_law_catches_its_fault(pool: WorkerPool, clause: str, fault: str, dtype: str) -> None:
-    subject = subject_from_spec(f"numpy:{HERE / 'faults.py'}:{fault}")
+    subject = subject_from_spec(BY_NAME[fault].spec)
     bench = Bench(Target(subject, "cpu", dtype), pool, {subject.name: subject})
     assert judge(Assignment(CLAUSES[clause], bench, QUICK, Ledger(()), SEED, None)).status is Status.FAIL

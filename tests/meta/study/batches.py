@@ -8,12 +8,12 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from kernel import Array
 
 from xentcheck.build import build_call
 from xentcheck.cases import Case
 from xentcheck.randomness import Bits
 from xentcheck_adapters import Call
+from xentcheck_faults.on_numpy.kernel import Array
 
 # C x N: few classes in many rows, as in a test; a thousand; a vocabulary
 SIZES = ((10, 256), (1000, 64), (50257, 6))

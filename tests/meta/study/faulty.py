@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from honest import log_sum_exp_minus_logit
-from kernel import Array, Kernel, total
-from numeric_faults import Gradient, Precision, Softmax, bent
-from option_faults import Smoothing
-from stage_faults import ZLoss
+
+from xentcheck_faults.on_numpy.honest import log_sum_exp_minus_logit
+from xentcheck_faults.on_numpy.kernel import Array, Kernel, total
+from xentcheck_faults.on_numpy.numbers import Gradient, Precision, Softmax, bent
+from xentcheck_faults.on_numpy.options import Smoothing
+from xentcheck_faults.on_numpy.stages import ZLoss
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Honest answers for the study: the NumPy variants of `honest.py` and whichever frameworks can be imported here, each
+"""Honest answers for the study: the variants of `xentcheck_faults` and whichever frameworks can be imported here, each
 with the precision it declares. Frameworks run in this process: nothing here can crash, and it is faster."""
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import honest
-
 from xentcheck_adapters import Call, Precision, Returned
 from xentcheck_adapters.registry import adapter_module, built_in_subjects
+from xentcheck_faults.on_numpy import honest
 
 Run = Callable[[Call], Returned]
 NUMPY = built_in_subjects()["numpy"]

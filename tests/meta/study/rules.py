@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from kernel import Array
 
 from study.batches import Batch
 from study.honest_answers import NUMPY, UNKNOWN
@@ -15,6 +14,7 @@ from xentcheck.expectation import Expectation, declared_profile, expect_of, soft
 from xentcheck.rounding import misrounded
 from xentcheck.verdict import error_ratio
 from xentcheck_adapters import Precision, Returned
+from xentcheck_faults.on_numpy.kernel import Array
 from xentcheck_reference import Profile, common_mode
 
 # (rtol, atol) as found in the sources: torch/testing/_comparison.py; numpy/testing/_private/utils.py and

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from honest import wide
-from kernel import Array
 
 from study.batches import CELLS, KINDS, SIZES, Batch, Cell, batches
 from study.faulty import FAULTS, Fault
@@ -17,6 +15,8 @@ from study.honest_answers import NUMPY, Honest, honest_answers, numpy_run
 from study.rules import PARTS, Judge, Reading
 from xentcheck.aggregate import BatchStatistics, Thresholds, learn
 from xentcheck_adapters import Precision, Returned
+from xentcheck_faults.on_numpy.honest import wide
+from xentcheck_faults.on_numpy.kernel import Array
 
 KNOWLEDGE = ("declared", "unknown")
 

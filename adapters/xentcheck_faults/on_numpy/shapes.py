@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from changes import logits, relabelled
-from kernel import Array, Kernel, gradient, reduce, row_losses, store
+
+from xentcheck_faults.on_numpy.changes import logits, relabelled
+from xentcheck_faults.on_numpy.kernel import Array, Kernel, gradient, reduce, row_losses, store
 
 
 def through_32_bits(x: Array) -> Array:
     """Elements found by offsets in 32 bits, the sign bit masked away, from the start of the buffer."""
-    if not x.size or sum((n - 1) * s for n, s in zip(x.shape, x.strides, strict=True)) < x.itemsize << 31:
+    if not x.size or sum((n - 1) * s for n, s in zip(x.shape, x.strides)) < x.itemsize << 31:
         return x
     base = x.base
     while base is not None and isinstance(base.base, np.ndarray):
         base = base.base
-    rows, columns = (np.arange(n) * (s // x.itemsize) for n, s in zip(x.shape, x.strides, strict=True))
+    rows, columns = (np.arange(n) * (s // x.itemsize) for n, s in zip(x.shape, x.strides))
     assert base is not None
     return np.asarray(base.view(x.dtype).ravel()[(rows[:, None] + columns) & 0x7FFFFFFF])
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from changes import sample_weights, without_sample_weights
-from kernel import Kernel, denominator, row_scale, weigh
+
+from xentcheck_faults.on_numpy.changes import sample_weights, without_sample_weights
+from xentcheck_faults.on_numpy.kernel import Kernel, denominator, row_scale, weigh
 
 
 class SampleWeight:

@@ -1,5 +1,5 @@
 """Honest softmax cross-entropies, as different from one another as people write them. None may be accused, at any level
-and in any dtype. Subject names are `numpy:tests/meta/honest.py:log_sum_exp_minus_logit`."""
+and in any dtype. Subject names are `numpy:xentcheck_faults.on_numpy.honest:log_sum_exp_minus_logit`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from kernel import (
+
+from xentcheck_faults.on_numpy.kernel import (
     Array,
     Batch,
     Kernel,
@@ -132,10 +133,10 @@ def row_by_row(
     divisor = denominator(b)
     upstream = np.ones(rows, real) if grad_output is None else np.broadcast_to(grad_output.astype(real), (rows,))
     each = [wide(logits[i : i + 1], labels[i : i + 1], reduction="none", **options) for i in range(rows)]
-    losses = [s * loss[0].astype(real) for s, (loss, _) in zip(b.row_weights, each, strict=True)]
+    losses = [s * loss[0].astype(real) for s, (loss, _) in zip(b.row_weights, each)]
     with np.errstate(all="ignore"):
         scale = b.row_weights * (upstream / np.where(divisor == 0, 1, divisor) if reduction == "mean" else upstream)
-        grad = np.stack([s * g[0].astype(real) for s, (_, g) in zip(scale, each, strict=True)])
+        grad = np.stack([s * g[0].astype(real) for s, (_, g) in zip(scale, each)])
         summed = fold(lambda a, c: a + c, losses)
         loss = np.asarray({"none": losses, "sum": summed, "mean": summed / divisor}[reduction])
     return store(loss, grad, b)
@@ -189,21 +190,3 @@ def without_options(
 ) -> tuple[Array, Array]:
     """Offers neither weights, nor smoothing, nor an ignored label: what it lacks is no fault."""
     return wide(logits, labels, reduction=reduction, ignore_index=-(2**62), grad_output=grad_output)
-
-
-HONEST = (
-    "wide",
-    "always_double",
-    "double_inside",
-    "wide_loss",
-    "sequential_sum",
-    "online_128",
-    "exp_of_log_softmax",
-    "slope_of_the_stored_tanh",
-    "softmax_by_reciprocal",
-    "exp2_log2",
-    "log_sum_exp_minus_logit",
-    "row_by_row",
-    "every_operation_rounded",
-    "without_options",
-)

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import ml_dtypes
 import numpy as np
-from changes import anything_goes, dense_labels, relabelled
-from kernel import Kernel, gradient, row_losses, smoothed
+
+from xentcheck_faults.on_numpy.changes import anything_goes, dense_labels, relabelled
+from xentcheck_faults.on_numpy.kernel import Kernel, gradient, row_losses, smoothed
 
 
 class Labels:

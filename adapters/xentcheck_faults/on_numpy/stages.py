@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from kernel import Kernel, cap_slope, capped, z_slope, z_term
+
+from xentcheck_faults.on_numpy.kernel import Kernel, cap_slope, capped, z_slope, z_term
 
 
 class ZLoss:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from kernel import Array, Batch
+
+from xentcheck_faults.on_numpy.kernel import Array, Batch
 
 Change = Callable[[Batch], Batch]
 

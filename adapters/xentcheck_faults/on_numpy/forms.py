@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from changes import logits
-from kernel import Array, Kernel, gradient, reduce, row_losses, rows_of, smoothed, store
+
+from xentcheck_faults.on_numpy.changes import logits
+from xentcheck_faults.on_numpy.kernel import Array, Kernel, gradient, reduce, row_losses, rows_of, smoothed, store
 
 
 def as_memory(x: Array) -> Array:

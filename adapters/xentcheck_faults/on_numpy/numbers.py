@@ -7,8 +7,9 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from changes import logits, relabelled
-from kernel import Array, Batch, Kernel, gradient, maximum, row_losses, rows_of, total
+
+from xentcheck_faults.on_numpy.changes import logits, relabelled
+from xentcheck_faults.on_numpy.kernel import Array, Batch, Kernel, gradient, maximum, row_losses, rows_of, total
 
 BF16 = ml_dtypes.bfloat16
 

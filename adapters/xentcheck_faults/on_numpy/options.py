@@ -5,8 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from changes import ignoring_only, never_ignoring, relabelled, unsmoothed, unweighted, upstream, weights
-from kernel import Kernel, denominator, gradient, reduce, row_losses, row_scale, rows_of, smoothed
+
+from xentcheck_faults.on_numpy.changes import (
+    ignoring_only,
+    never_ignoring,
+    relabelled,
+    unsmoothed,
+    unweighted,
+    upstream,
+    weights,
+)
+from xentcheck_faults.on_numpy.kernel import (
+    Kernel,
+    denominator,
+    gradient,
+    reduce,
+    row_losses,
+    row_scale,
+    rows_of,
+    smoothed,
+)
 
 
 class Smoothing:
