@@ -1,4 +1,4 @@
-"""The command line: subjects, clauses, replays, calibration, the certificate, and pages of merged records."""
+"""The command line: subjects, clauses, replays, calibration, certificate, self-test, and pages of merged records."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ from xentcheck.selection import (
     select_subjects,
     split_names,
 )
+from xentcheck.selftest.command import self_test
 from xentcheck.text import describe_failure, port_lines
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool
@@ -53,6 +54,7 @@ def main() -> None:
 
 
 main.add_command(certify)
+main.add_command(self_test)
 
 
 @main.command(name="list")

@@ -8,7 +8,20 @@ from xentcheck_reports.files import (
     read_records,
     write_records,
 )
+from xentcheck_reports.kill_page import render_self_test, write_self_test
+from xentcheck_reports.kills import (
+    Accusation,
+    Bug,
+    Example,
+    Hearing,
+    Kill,
+    KillMatrix,
+    Trial,
+    read_kills,
+    write_kills,
+)
 from xentcheck_reports.matrix import Cell, ClauseHead, Matrix, SubjectRow, summary_matrix
+from xentcheck_reports.numbers import plural, seconds_text
 from xentcheck_reports.page import render_html, write_report
 from xentcheck_reports.records import (
     SCHEMA_VERSION,
@@ -29,15 +42,21 @@ from xentcheck_reports.status import Standing, Status, worst_status
 __all__ = [
     "SCHEMA_VERSION",
     "Accuracy",
+    "Accusation",
     "AnyRun",
     "Bitwise",
+    "Bug",
     "Cell",
     "Choice",
     "ClauseHead",
     "Divergence",
+    "Example",
     "Failure",
     "Grade",
+    "Hearing",
     "Horizon",
+    "Kill",
+    "KillMatrix",
     "Matrix",
     "MergedRun",
     "Port",
@@ -50,14 +69,21 @@ __all__ = [
     "Standing",
     "Status",
     "SubjectRow",
+    "Trial",
     "Worst",
     "merge",
+    "plural",
     "policy_tables",
     "port",
+    "read_kills",
     "read_records",
     "render_html",
+    "render_self_test",
+    "seconds_text",
     "summary_matrix",
     "worst_status",
+    "write_kills",
     "write_records",
     "write_report",
+    "write_self_test",
 ]

@@ -88,3 +88,8 @@ def utc_text(epoch_seconds: int) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 failure`, `2 failures`."""
     return f"{count_text(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def seconds_text(seconds: float) -> str:
+    """`12 ms`, `3.4 s`."""
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{max(1, round(1000 * seconds))} ms"

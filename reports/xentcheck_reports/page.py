@@ -10,6 +10,7 @@ from xentcheck_reports import numbers, sections
 from xentcheck_reports.atlas import Atlas, accuracy_atlas
 from xentcheck_reports.choices import coverages, main_ports, policy_tables
 from xentcheck_reports.files import write_atomically
+from xentcheck_reports.kills import KillMatrix, kills_in
 from xentcheck_reports.matrix import Matrix, summary_matrix
 from xentcheck_reports.records import Bitwise, Record, Worst
 from xentcheck_reports.runs import AnyRun
@@ -17,22 +18,26 @@ from xentcheck_reports.status import Standing
 
 
 def write_report(run: AnyRun, directory: Path | str) -> Path:
-    """Write `report.html` into `directory` and return its path. Raises ReportWriteError."""
+    """Write `report.html` into `directory`, where a self-test may have left its kill matrix, and return its path.
+
+    Raises ReportWriteError.
+    """
     path = Path(directory) / "report.html"
-    write_atomically(path, render_html(run))
+    write_atomically(path, render_html(run, kills_in(directory)))
     return path
 
 
-def render_html(run: AnyRun) -> str:
-    """The page as text; the same records give the same text."""
+def render_html(run: AnyRun, kills: KillMatrix | None = None) -> str:
+    """The page as text; the same records give the same text. A kill matrix beside it is linked to and summed up."""
     matrix = summary_matrix(run)
     atlas = accuracy_atlas(run.records)
     equalities = sections.equality_rows(run.records)
     return (
-        _environment()
+        environment()
         .get_template("report.html")
         .render(
             run=run,
+            kills=kills,
             matrix=matrix,
             verdict=_verdict(run.records),
             counts=sections.status_counts(run.records),
@@ -52,7 +57,8 @@ def render_html(run: AnyRun) -> str:
     )
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Where the templates are found, with the numbers as pages show them."""
     environment = Environment(
         loader=PackageLoader("xentcheck_reports"),
         autoescape=True,
@@ -62,6 +68,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "count": numbers.count_text,
+        "seconds": numbers.seconds_text,
         "plural": numbers.plural,
         "ratio": numbers.ratio_text,
         "utc": numbers.utc_text,

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import platform
-import shlex
-import sys
-import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
@@ -19,10 +13,9 @@ from xentcheck import evidence
 from xentcheck.contract import CONTRACT
 from xentcheck.panel import PanelAnswer, compare_panels
 from xentcheck.plugin.items import PANEL_PROPERTY, RECORD_PROPERTY
+from xentcheck.run_header import run_header
 from xentcheck.terminal import matrix_lines
-from xentcheck_adapters import Subject
 from xentcheck_reports import (
-    SCHEMA_VERSION,
     Record,
     RecordWriter,
     ReportWriteError,
@@ -53,19 +46,9 @@ class Reporting:
     @classmethod
     def from_options(cls, config: pytest.Config, run: Conformance) -> Reporting:
         """Reporting for a run as the command line describes it."""
-        header = RunHeader(
-            schema_version=SCHEMA_VERSION,
-            id=uuid4().hex[:12],
-            started=int(time.time()),
-            level=run.level.name,
-            seed=run.seed,
-            command=shlex.join(["pytest", *config.invocation_params.args]),
-            harness_version=metadata.version("xentcheck"),
-            python=platform.python_version(),
-            platform=platform.platform(),
-            processor=_processor(),
-            versions=_versions([target.subject for target in run.targets]),
-        )
+        command = ["pytest", *config.invocation_params.args]
+        subjects = [target.subject for target in run.targets]
+        header = run_header(level=run.level.name, seed=run.seed, command=command, subjects=subjects)
         return cls(run, header, Path(config.getoption("--report-dir")))
 
     def pytest_report_header(self) -> str:
@@ -154,24 +137,3 @@ class Reporting:
                 self._problems.append(str(error))
                 self._writer.close()
                 self._writer = None
-
-
-def _versions(subjects: list[Subject]) -> dict[str, dict[str, str]]:
-    """Versions of the distributions that hold the subjects' modules; no framework is imported to read them."""
-    holders = metadata.packages_distributions()
-    found: dict[str, dict[str, str]] = {}
-    for subject in subjects:
-        versions = found.setdefault(subject.framework, {})
-        for module in subject.requires:
-            for distribution in holders.get(module, [])[:1]:
-                versions[module] = metadata.version(distribution)
-    return found
-
-
-def _processor() -> str:
-    """The processor's name: `platform.processor()` is empty on most Linux systems."""
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()

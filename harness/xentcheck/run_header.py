@@ -1,0 +1,53 @@
+"""The header of a run: what ran, when, where and with which versions."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+from pathlib import Path
+from uuid import uuid4
+
+from xentcheck_adapters import Subject
+from xentcheck_reports import SCHEMA_VERSION, RunHeader
+
+
+def run_header(*, level: str, seed: int, command: Sequence[str], subjects: Iterable[Subject]) -> RunHeader:
+    """The header of a run on the subjects that starts now, on this machine."""
+    return RunHeader(
+        schema_version=SCHEMA_VERSION,
+        id=uuid4().hex[:12],
+        started=int(time.time()),
+        level=level,
+        seed=seed,
+        command=shlex.join(command),
+        harness_version=metadata.version("xentcheck"),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        processor=_processor(),
+        versions=_versions(subjects),
+    )
+
+
+def _versions(subjects: Iterable[Subject]) -> dict[str, dict[str, str]]:
+    """Versions of the distributions that hold the subjects' modules; no framework is imported to read them."""
+    holders = metadata.packages_distributions()
+    found: dict[str, dict[str, str]] = {}
+    for subject in subjects:
+        versions = found.setdefault(subject.framework, {})
+        for module in subject.requires:
+            for distribution in holders.get(module, [])[:1]:
+                versions[module] = metadata.version(distribution)
+    return found
+
+
+def _processor() -> str:
+    """The processor's name: `platform.processor()` is empty on most Linux systems."""
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
