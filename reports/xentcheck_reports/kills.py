@@ -172,15 +172,13 @@ class KillMatrix(_Model):
 
     @property
     def caught_bugs(self) -> list[str]:
-        """Ids of those of which every fault is killed by the clause that must."""
-        missed = set(_bugs(self.survivors))
-        return [id for id in self.bugs if id not in missed]
+        """Ids of those with a fault that is killed by the clause that must."""
+        return _bugs(trial for trial in self.judged if trial.killed)
 
     @property
     def conventionally_caught_bugs(self) -> list[str]:
-        """Ids of those of which a conventional test notices every fault."""
-        missed = set(_bugs(trial for trial in self.judged if not trial.conventional))
-        return [id for id in self.bugs if id not in missed]
+        """Ids of those with a fault that a conventional test notices."""
+        return _bugs(self.conventional_trials)
 
     @property
     def median_seconds(self) -> float | None:

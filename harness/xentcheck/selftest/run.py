@@ -12,12 +12,9 @@ from functools import partial
 from xentcheck.faults import Fault, Registry
 from xentcheck.levels import LEVELS, Level
 from xentcheck.selftest.trial import Court, hear, try_fault
-from xentcheck.workers import Limits, WorkerPool
+from xentcheck.workers import WorkerPool
 from xentcheck_adapters import FLOAT_DTYPES
 from xentcheck_reports import Hearing, Trial
-
-# A fault that hangs is stopped by the clock; an honest function answers in a fraction of a second.
-LIMITS = Limits(call_seconds=20.0)
 
 Result = Trial | Hearing
 Task = Callable[[Court], Result]
@@ -80,7 +77,7 @@ def _open_court(seed: int) -> None:
     """Of a process: its workers, for as long as it lives."""
     global _court
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people see
-    _court = Court(WorkerPool(limits=LIMITS), seed)
+    _court = Court(WorkerPool(), seed)
 
 
 def _in_court(task: Task) -> Result:
