@@ -32,7 +32,8 @@ class Estimate:
         return _rounded(self.value + other.value, self.bound + other.bound)
 
     def __sub__(self, other: Estimate) -> Estimate:
-        return _rounded(self.value - other.value, self.bound + other.bound)
+        with np.errstate(invalid="ignore"):  # of two infinities: NaN, which nothing agrees with
+            return _rounded(self.value - other.value, self.bound + other.bound)
 
     def __mul__(self, factor: Array | float) -> Estimate:
         return _rounded(self.value * factor, self.bound * np.abs(factor))
@@ -117,7 +118,8 @@ def agree(mine: Estimates, other: Estimates, bench: Bench, token: str) -> Measur
 
 def at_least(what: str, larger: Estimate, smaller: Estimate) -> Measurement:
     """An inequality; raises Deviation where the larger side is smaller by more than the errors of both."""
-    missing = smaller.value - larger.value - (larger.bound + smaller.bound)
+    with np.errstate(invalid="ignore"):  # infinities are no smaller than each other
+        missing = smaller.value - larger.value - (larger.bound + smaller.bound)
     if (missing > 0).any():
         row = int(np.argmax(missing))
         raise Deviation(

@@ -156,6 +156,11 @@ class KillMatrix(_Model):
         return [hearing for hearing in self.hearings if hearing.accusations]
 
     @property
+    def passes(self) -> bool:
+        """Whether all is as it must be: every fault killed with an example that can be read, nobody honest accused."""
+        return self.complete and not (self.survivors or self.accused or self.too_large)
+
+    @property
     def honest(self) -> list[str]:
         """The functions that were heard."""
         return list(dict.fromkeys(hearing.function for hearing in self.hearings if not hearing.not_judged))
