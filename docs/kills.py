@@ -31,6 +31,7 @@ def measured_kills(kills: KillMatrix) -> dict[str, Any]:
         "faults": len(kills.judged),
         "killed": len(kills.judged) - len(kills.survivors),
         "seen": len(kills.conventional_trials),
+        "known_bugs": kills.known_bugs,
         "bugs": len(kills.bugs),
         "caught": len(kills.caught_bugs),
         "seen_bugs": len(kills.conventionally_caught_bugs),

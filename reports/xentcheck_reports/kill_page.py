@@ -11,12 +11,12 @@ from xentcheck_reports.page import environment
 def write_self_test(kills: KillMatrix, directory: Path | str) -> Path:
     """Write `self-test.html` into `directory` and return its path. Raises ReportWriteError."""
     path = Path(directory) / "self-test.html"
-    write_atomically(path, render_self_test(kills))
+    write_atomically(path, render_self_test(kills, report=path.with_name("report.html").exists()))
     return path
 
 
-def render_self_test(kills: KillMatrix) -> str:
-    """The page as text; the same kills give the same text."""
+def render_self_test(kills: KillMatrix, report: bool = False) -> str:
+    """The page as text; the same kills give the same text. `report` links to a conformance report beside it."""
     seen = {trial.fault: {kill.clause: kill for kill in trial.kills} for trial in kills.trials}
     wanted = {trial.clause for trial in kills.trials}.union(*seen.values())
     return (
@@ -24,6 +24,7 @@ def render_self_test(kills: KillMatrix) -> str:
         .get_template("self-test.html")
         .render(
             kills=kills,
+            report=report,
             seen=seen,
             columns=[clause for clause in kills.clauses if clause in wanted],
             verdict=_verdict(kills),
@@ -44,11 +45,12 @@ def _figures(kills: KillMatrix) -> list[tuple[str, str]]:
     """What a person wants to know first, with its name."""
     judged, bugs = len(kills.judged), len(kills.bugs)
     figures = [("Faults killed", _rate(judged - len(kills.survivors), judged))]
+    seen = f"{_rate(len(kills.conventional_trials), judged)} faults"
     if bugs:
-        figures.append(("Known bugs caught", _rate(len(kills.caught_bugs), bugs)))
-    figures.append(("Seen by a conventional test", f"{_rate(len(kills.conventional_trials), judged)} of the faults"))
-    if bugs:
-        figures[-1] = (figures[-1][0], f"{figures[-1][1]}, {_rate(len(kills.conventionally_caught_bugs), bugs)} bugs")
+        caught = f"{_rate(len(kills.caught_bugs), bugs)} that these faults re-create; {kills.known_bugs} are listed"
+        figures.append(("Known bugs caught", caught))
+        seen += f", {_rate(len(kills.conventionally_caught_bugs), bugs)} bugs"
+    figures.append(("Seen by a conventional test", seen))
     if kills.median_seconds is not None:
         figures.append(("Median time to kill", numbers.seconds_text(kills.median_seconds)))
     largest = kills.largest_example

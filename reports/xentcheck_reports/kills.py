@@ -19,10 +19,10 @@ class _Model(BaseModel):
 
 
 class Bug(_Model):
-    """A known bug of a shipped implementation, and where it is told; no url if nobody wrote it down."""
+    """A known bug of a shipped implementation, and where it is told."""
 
     id: str
-    url: str | None = None
+    url: str
 
 
 class Kill(_Model):
@@ -56,7 +56,9 @@ class Trial(_Model):
     large: bool = False
     """Whether size is the trigger, so that no small example exists."""
     not_judged: str | None = None
-    """Why it could not be tried here."""
+    """What must be installed before it can be tried."""
+    trouble: str | None = None
+    """Why it could not be opened, though all that it needs is there."""
     looked: list[str] = []
     """The clauses that looked for it."""
     kills: list[Kill] = []
@@ -110,6 +112,8 @@ class Hearing(_Model):
     function: str
     dtype: str
     not_judged: str | None = None
+    trouble: str | None = None
+    """As of a trial."""
     looked: NonNegativeInt = 0
     """Clauses that looked at it."""
     accusations: list[Accusation] = []
@@ -127,6 +131,8 @@ class KillMatrix(_Model):
     faults: NonNegativeInt
     """How many were to be tried."""
     hearings_due: NonNegativeInt
+    known_bugs: NonNegativeInt
+    """How many are on the list, whether or not a fault re-creates them."""
     trials: list[Trial]
     hearings: list[Hearing]
 
@@ -152,8 +158,8 @@ class KillMatrix(_Model):
 
     @property
     def accused(self) -> list[Hearing]:
-        """The honest who were accused."""
-        return [hearing for hearing in self.hearings if hearing.accusations]
+        """The honest who were accused, or could not be heard."""
+        return [hearing for hearing in self.hearings if hearing.accusations or hearing.trouble]
 
     @property
     def passes(self) -> bool:

@@ -64,14 +64,17 @@ def test_whoever_is_accused_is_told_by_whom_and_how_to_see_it(pool: WorkerPool) 
     assert hearing.conventional
 
 
-def test_a_fault_whose_framework_is_missing_is_told_and_is_no_survivor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with_registry(monkeypatch, (FLIPPED.model_copy(update={"spec": "numpy:no_such_module:anything"}),), ())
-    result = self_test(tmp_path)
-    assert result.exit_code == OK
-    assert "not judged: 1 fault" in result.output
-    assert "no_such_module" in result.output
+def test_a_fault_that_cannot_be_opened_is_no_kill(pool: WorkerPool) -> None:
+    trial = try_fault(FLIPPED.model_copy(update={"spec": "numpy:no_such_module:anything"}), Court(pool, seed=0))
+    assert trial.survives
+    assert "no_such_module" in (trial.trouble or "")
+
+
+def test_a_fault_whose_framework_is_missing_is_not_judged(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xentcheck.selection.find_spec", lambda module: None)
+    trial = try_fault(FLIPPED, Court(pool, seed=0))
+    assert not trial.survives
+    assert "pip install" in (trial.not_judged or "")
 
 
 def test_a_name_that_matches_no_fault_is_a_usage_error(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def matrix(header: Callable[..., RunHeader]) -> Build:
             "clauses": {"VAL-1": "losses and gradients are right", "VAL-2": "reductions are right"},
             "faults": len(trials),
             "hearings_due": 0,
+            "known_bugs": 3,
             "trials": list(trials),
             "hearings": [],
         }
@@ -81,7 +82,7 @@ def test_an_example_is_too_large_unless_size_is_the_trigger(
 
 
 def test_a_bug_is_caught_by_any_fault_that_recreates_it(trial: Callable[..., Trial], matrix: Build) -> None:
-    one, two = Bug(id="CE-001"), Bug(id="CE-002", url="https://example.org/2")
+    one, two = Bug(id="CE-001", url="https://example.org/1"), Bug(id="CE-002", url="https://example.org/2")
     kills = matrix(
         trial("Sum.seen", bugs=[one], conventional="loss"),
         trial("Sum.unseen", bugs=[one, two], killed_after=None),
@@ -148,7 +149,9 @@ def test_the_report_states_the_rates_of_a_self_test_beside_it(
 ) -> None:
     alone = write_report(run(record()), tmp_path).read_text(encoding="utf-8")
     assert "self-test.html" not in alone
-    kills = matrix(trial("Sum.wrong", bugs=[Bug(id="CE-002")]), trial("Sum.lost", killed_after=None))
+    kills = matrix(
+        trial("Sum.wrong", bugs=[Bug(id="CE-002", url="https://example.org/2")]), trial("Sum.lost", killed_after=None)
+    )
     write_kills(kills, tmp_path)
     write_self_test(kills, tmp_path)
     page = write_report(run(record()), tmp_path).read_text(encoding="utf-8")

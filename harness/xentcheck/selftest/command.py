@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from xentcheck.bugs import load_bugs
 from xentcheck.contract import CONTRACT
 from xentcheck.faults import Fault, Registry, load_registry
 from xentcheck.run_header import run_header
@@ -114,6 +115,7 @@ def _matrix(header: RunHeader, tier: Tier, registry: Registry, seen: Sequence[Re
         clauses={clause.id: clause.title for clause in CONTRACT.values()},
         faults=len(registry.faults),
         hearings_due=len(registry.honest) * len(tier.dtypes),
+        known_bugs=len(load_bugs()),
         trials=sorted((one for one in seen if isinstance(one, Trial)), key=lambda one: places[one.fault]),
         hearings=sorted(
             (one for one in seen if isinstance(one, Hearing)),

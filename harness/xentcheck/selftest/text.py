@@ -17,7 +17,7 @@ def result_line(result: Trial | Hearing) -> str:
     if result.not_judged:
         return f"{_about(result)}: not judged: {result.not_judged}"
     if isinstance(result, Hearing):
-        accusers = ", ".join(accusation.clause for accusation in result.accusations)
+        accusers = result.trouble or ", ".join(accusation.clause for accusation in result.accusations)
         return f"{_about(result)}: " + (f"accused by {accusers}" if accusers else "not accused")
     killed = result.killed
     told = f"killed by {killed.clause} in {seconds_text(killed.seconds)}" if killed else f"SURVIVES {result.clause}"
@@ -49,7 +49,8 @@ def _row(trial: Trial, width: int) -> str:
     killed, shown = trial.killed, trial.example
     time = seconds_text(killed.seconds) if killed else "SURVIVES"
     size = f"{shown.rows} x {shown.classes}" if shown else ""
-    also = f"  also {', '.join(kill.clause for kill in trial.kills if kill is not killed)}" if trial.looked[1:] else ""
+    others = len(trial.kills) - (1 if killed else 0)
+    also = f"; {plural(others, 'other law')} of {len(trial.looked) - 1} see it" if trial.looked[1:] else ""
     return (
         f"{trial.name:{width}} {trial.clause:7} {trial.dtype:9} {time:>9}  {size:11}  {trial.conventional or '-'}{also}"
     )
@@ -58,9 +59,12 @@ def _row(trial: Trial, width: int) -> str:
 def problem_lines(matrix: KillMatrix) -> Iterator[Line]:
     """Who survives, who is accused, what nobody can read: each with what to do."""
     for trial in matrix.survivors:
-        yield f"{trial.name} survives: {trial.clause} does not see it ({trial.about})", True
+        why = trial.trouble or f"{trial.clause} does not see it ({trial.about})"
+        yield f"{trial.name} survives: {why}", True
         yield f"    {_judge_again(trial, matrix.header.seed)}", False
     for hearing in matrix.accused:
+        if hearing.trouble:
+            yield f"{hearing.function} cannot be heard: {hearing.trouble}", True
         for accusation in hearing.accusations:
             yield f"{hearing.function} is honest, and accused by {accusation.clause}: {accusation.summary}", True
             if accusation.replay:
@@ -82,13 +86,11 @@ def total_lines(matrix: KillMatrix) -> Iterator[Line]:
     """Rates, times and sizes."""
     judged, survivors = len(matrix.judged), len(matrix.survivors)
     yield f"killed {judged - survivors} of {plural(judged, 'fault')} in the clause that is about them", bool(survivors)
-    yield _rates("known bugs caught", len(matrix.caught_bugs), len(matrix.bugs)), False
-    yield (
-        f"a conventional test sees {len(matrix.conventional_trials)} of the faults and"
-        f" {len(matrix.conventionally_caught_bugs)} of the known bugs"
-        f"{_also_accuses(matrix.hearings)}",
-        False,
-    )
+    if matrix.bugs:
+        bugs = f"{len(matrix.caught_bugs)} of the {len(matrix.bugs)} that these faults re-create"
+        yield f"known bugs caught: {bugs} ({matrix.known_bugs} are listed)", False
+    seen, bugs = len(matrix.conventional_trials), len(matrix.conventionally_caught_bugs)
+    yield f"a conventional test sees {seen} of the faults, {bugs} of the bugs{_also_accuses(matrix.hearings)}", False
     if matrix.median_seconds is not None:
         yield f"median time to kill {seconds_text(matrix.median_seconds)}", False
     largest = matrix.largest_example
@@ -103,10 +105,6 @@ def total_lines(matrix: KillMatrix) -> Iterator[Line]:
         yield f"not judged: {plural(len(absent), 'fault')}: {absent[0].not_judged}", True
     if not matrix.complete:
         yield f"incomplete: {len(matrix.trials)} of {plural(matrix.faults, 'fault')} tried", True
-
-
-def _rates(what: str, some: int, of: int) -> str:
-    return f"{what}: {some} of {of}" + (f" ({100 * some / of:.0f} %)" if of else "")
 
 
 def _also_accuses(hearings: list[Hearing]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from xentcheck.bench import Bench, Target
+from xentcheck.bugs import load_bugs
 from xentcheck.cases import Case, case_from_token
 from xentcheck.clauses import CLAUSES, Clause
 from xentcheck.contract import CONTRACT
@@ -71,7 +72,7 @@ def try_fault(fault: Fault, court: Court, *, everywhere: bool = False) -> Trial:
         about=fault.about,
         clause=fault.clause,
         dtype=fault.dtype,
-        bugs=[Bug(id=id) for id in fault.bugs],
+        bugs=[Bug(id=id, url=load_bugs()[id].url) for id in fault.bugs],
         large=fault.large,
     )
     try:
@@ -79,8 +80,10 @@ def try_fault(fault: Fault, court: Court, *, everywhere: bool = False) -> Trial:
         targeted, example = _targeted(fault, subject, court)
         others = _elsewhere(fault, subject, court) if everywhere else {}
         conventional = notices(subject, court.pool, dict.fromkeys((fault.dtype, *DTYPES)))
-    except (SelectionError, Unavailable) as error:
+    except SelectionError as error:
         return told.model_copy(update={"not_judged": str(error)})
+    except Unavailable as error:
+        return told.model_copy(update={"trouble": str(error)})
     seen = {fault.clause: targeted, **others}
     kills = [seen[clause] for clause in CONTRACT if seen.get(clause)]
     return told.model_copy(
@@ -124,8 +127,10 @@ def hear(function: str, dtype: str, court: Court, level: Level) -> Hearing:
         clauses = [clause for clause in CLAUSES.values() if clause.lacks(subject) is None]
         records = [court.judge(clause, subject, dtype, level)[0] for clause in clauses]
         conventional = notices(subject, court.pool, [dtype])
-    except (SelectionError, Unavailable) as error:
+    except SelectionError as error:
         return told.model_copy(update={"not_judged": str(error)})
+    except Unavailable as error:
+        return told.model_copy(update={"trouble": str(error)})
     blamed = [record for record in records if record.status not in _INNOCENT]
     return told.model_copy(
         update={"looked": len(records), "accusations": list(map(_accusation, blamed)), "conventional": conventional}
