@@ -9,7 +9,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from xentcheck_faults.on_numpy.changes import logits
+from xentcheck_faults.on_numpy.changes import logits, upstream, weights
 from xentcheck_faults.on_numpy.kernel import Array, Kernel, gradient, reduce, row_losses, rows_of, smoothed, store
 
 
@@ -168,6 +168,8 @@ class Memory:
         "labels are read as their contiguous buffer",
         see=lambda b: b if b.dense else replace(b, labels=gap_read(b.labels)),
     )
+    upstream_gaps_read = Kernel("the upstream gradient is read as its contiguous buffer", see=upstream(gap_read))
+    weight_gaps_read = Kernel("class weights are read as their contiguous buffer", see=weights(gap_read))
     foreign_bytes = Kernel("a foreign byte order is read as the machine's own", see=logits(as_native))
     foreign_in_single = Kernel(
         "float64 of a foreign byte order is not recognised",

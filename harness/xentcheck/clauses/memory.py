@@ -40,9 +40,12 @@ def _layouts(scope: Scope) -> tuple[str, ...]:
 
 
 def _in_each_layout(scope: Scope) -> tuple[Case, ...]:
-    return tuple(
-        replace(case, layout=layout) for case in _plain(scope) for layout in _layouts(scope) if layout != "contiguous"
-    )
+    plain, offers = _plain(scope), scope.subject.offers
+    cases = [replace(case, layout=layout) for case in plain for layout in _layouts(scope) if layout != "contiguous"]
+    if scope.subject.retraces or not (offers("weight") or offers("sample_weight")):
+        return tuple(cases)
+    weighted = replace(plain[0], weighted=offers("weight"), sample_weighted=offers("sample_weight"))
+    return (*cases, *(replace(weighted, layout=layout) for layout in ("strided", "sliced", "reversed")))
 
 
 def _reads_any_layout(case: Case, bench: Bench) -> Measurement:

@@ -27,6 +27,8 @@ _OPTAX = "https://optax.readthedocs.io/en/latest/api/losses.html"
 # Logits of three, four and five dimensions; a position alone, and one of each kind of size
 _POSITIONS = ((5,), (2, 3), (2, 1, 3), (1,))
 _PAST_16_BITS = 65537
+# More than 2**17 for each of two ranks
+_PAST_TWICE_17_BITS = 262145
 _LABELS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 
 
@@ -158,12 +160,14 @@ def _large(scope: Scope) -> tuple[Case, ...]:
     that would be a gradient of 4 to 16 GiB: only an offset past 2**31 is cheap.)"""
     kind = "index" if "index" in scope.subject.labels else "one-hot"
     plain = _plain(scope, rows=3, classes=7, labels=kind, regime="normal")
+    compiled = scope.subject.retraces
+    past = (_PAST_16_BITS,) if compiled else (_PAST_16_BITS, _PAST_TWICE_17_BITS)
     vocabularies = tuple(
         replace(plain, rows=1, classes=classes, regime=regime, focus="last", seed=seed)
-        for classes in (_PAST_16_BITS, *(c for c in scope.level.classes if c > _PAST_16_BITS))
+        for classes in (*past, *(c for c in scope.level.classes if c > max(past)))
         for seed, regime in enumerate(("landmark", "wrong"))
     )
-    return vocabularies if scope.subject.retraces else (*vocabularies, replace(plain, layout="far"))
+    return vocabularies if compiled else (*vocabularies, replace(plain, layout="far"))
 
 
 def _has_dimensions(subject: Subject) -> str | None:
