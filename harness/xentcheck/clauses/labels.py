@@ -76,7 +76,7 @@ def _with_each_argument(scope: Scope, case: Case) -> tuple[Case, ...]:
         return ()
     cases = [replace(case, reduction=reduction) for reduction in ("mean", "sum") if reduction in subject.reductions]
     if subject.offers("ignore_index"):
-        cases.append(replace(case, ignore_index=0, ignored="some"))
+        cases += [replace(case, bad_label=label, ignore_index=0, ignored="some") for label in (-1, -100)]
     if subject.offers("label_smoothing"):
         cases.append(replace(case, label_smoothing=0.5))
     if subject.offers("weight"):

@@ -63,10 +63,11 @@ def _landmarks(scope: Scope) -> tuple[Case, ...]:
 
 
 def _widths(scope: Scope) -> tuple[Case, ...]:
-    """Odd numbers of classes far from any power of two, one in each octave: whatever the width of a loop, some of them
-    leave it a tail, and the last class is one of two that count."""
+    """The powers of two, which fill a loop of any width to the brim, and between them odd numbers far from any, which
+    leave it a tail. The last class is one of the few that count."""
     plain = Case(dtype=scope.dtype, rows=2, regime="landmark", focus="last", upstream="random")
-    return tuple(replace(plain, classes=math.isqrt(2 << 2 * octave) | 1, seed=octave) for octave in range(2, 13))
+    widths = ((1 << octave, math.isqrt(2 << 2 * octave) | 1) for octave in range(2, 13))
+    return tuple(replace(plain, classes=classes, seed=classes) for pair in widths for classes in pair)
 
 
 def _many_rows(scope: Scope) -> tuple[Case, ...]:
