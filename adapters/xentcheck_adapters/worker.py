@@ -29,7 +29,7 @@ from xentcheck_adapters.wire import OUTCOME_ARRAYS, Header, decode, encode, pack
 
 Runner = Callable[[Call], Returned]
 
-_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
+_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")  # of a call; the last four are optional
 _PR_SET_PDEATHSIG = 1
 _MAX_MESSAGE = 2000
 _OUT_OF_MEMORY = ("OutOfMemoryError", "ResourceExhaustedError")  # torch's and TensorFlow's own
@@ -68,8 +68,8 @@ class Worker:
 def run_guarded(runner: Runner, call: Call) -> Outcome:
     """Run a call on private copies of its arrays, so that a write to an input is seen and harms nobody."""
     shown = present(call)
-    given = {name: getattr(shown, name) for name in _ARRAYS}
-    copies: dict[str, Any] = {name: _laid_out(array, name, call) for name, array in given.items() if array is not None}
+    given = {name: getattr(shown, name) for name in _ARRAYS if getattr(shown, name) is not None}
+    copies: dict[str, Any] = {name: with_layout(array, _layout_of(array, call)) for name, array in given.items()}
     private = dataclasses.replace(shown, **copies)
     try:
         returned = _numeric(runner(private))
@@ -84,11 +84,10 @@ def run_guarded(runner: Runner, call: Call) -> Outcome:
     return dataclasses.replace(rows_of(returned, call), mutated=mutated, shared=shared)
 
 
-def _laid_out(array: Array, name: str, call: Call) -> Array:
-    """A private copy in the call's layout; of a single number without one. Where rows are far apart it is those of the
-    logits, and of labels that are rows as they are."""
-    far_apart = name == "logits" or (name == "labels" and call.has_dense_labels)
-    return with_layout(array, call.layout) if array.ndim and (far_apart or call.layout != FAR) else array.copy()
+def _layout_of(array: Array, call: Call) -> str:
+    """The call's, but of a single number, and of what has one dimension where rows are far apart."""
+    least = 2 if call.layout == FAR else 1
+    return call.layout if array.ndim >= least else "contiguous"
 
 
 def _evaluate_other_values(runner: Runner, private: Call) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
+from math import isqrt, prod
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ _POSITIONS = ((5,), (2, 3), (2, 1, 3), (1,))
 _PAST_16_BITS = 65537
 # More than 2**17 for each of two ranks
 _PAST_TWICE_17_BITS = 262145
+# In each octave past 128 the power of two, and an odd number far from any
+_LARGER = tuple(size for octave in (9, 7, 8, 10, 11, 12) for size in (isqrt(2 << 2 * octave) | 1, 1 << octave))
 _LABELS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 
 
@@ -156,8 +158,9 @@ def _exactly_zero(case: Case, bench: Bench) -> Measurement:
 
 
 def _large(scope: Scope) -> tuple[Case, ...]:
-    """Vocabularies past 2**16, in which few classes count, and rows that lie far apart in memory. (As many elements as
-    that would be a gradient of 4 to 16 GiB: only an offset past 2**31 is cheap.)"""
+    """Vocabularies past 2**16, in which few classes count, more rows than a grid of 2**16 blocks has, and rows that lie
+    far apart in memory. (As many elements as that would be a gradient of 4 to 16 GiB: only an offset past 2**31 is
+    cheap.)"""
     kind = "index" if "index" in scope.subject.labels else "one-hot"
     plain = _plain(scope, rows=3, classes=7, labels=kind, regime="normal")
     compiled = scope.subject.retraces
@@ -167,7 +170,22 @@ def _large(scope: Scope) -> tuple[Case, ...]:
         for classes in (*past, *(c for c in scope.level.classes if c > max(past)))
         for seed, regime in enumerate(("landmark", "wrong"))
     )
-    return vocabularies if compiled else (*vocabularies, replace(plain, layout="far"))
+    if compiled:
+        return vocabularies
+    batch = replace(plain, rows=_PAST_16_BITS, classes=2, upstream="random")
+    return (*vocabularies, replace(plain, layout="far"), *(() if scope.brief else (batch,)))
+
+
+def _every_size(scope: Scope) -> tuple[Case, ...]:
+    """Every remainder that a block of up to 128 classes or rows can leave, and larger widths: in each row a few classes
+    share the maximum, the first, the last and the edges of blocks in turn, and nothing else counts."""
+    kind = "index" if "index" in scope.subject.labels else "one-hot"
+    plain = _plain(scope, rows=6, classes=5, labels=kind, regime="landmark", focus="sweep")
+    if scope.subject.retraces:
+        return (replace(plain, classes=15),)
+    sizes = (13, 14, 15, 63) if scope.brief else range(1, 131)
+    of_classes = (replace(plain, classes=size, seed=size) for size in (*sizes, *_LARGER[: 2 if scope.brief else None]))
+    return (*of_classes, *(replace(plain, rows=size, seed=size) for size in sizes))
 
 
 def _has_dimensions(subject: Subject) -> str | None:
@@ -234,12 +252,23 @@ CLAUSES = (
     ),
     Clause(
         "SHP-6",
-        "vocabularies past 2^16 and elements past 2^31 from the first are read like any other",
+        "vocabularies and batches past 2^16 and elements past 2^31 from the first are read like any other",
         ("https://github.com/pytorch/pytorch/issues/85005",),
         softmax_of_logits,
         None,
         matches_reference,
         _large,
+        options=True,
+        programs=True,
+    ),
+    Clause(
+        "SHP-7",
+        "no number of classes or rows is special: blocks, vectors and their remainders leave nothing out",
+        ("sums over the classes have C terms, whatever C is",),
+        softmax_of_logits,
+        None,
+        matches_reference,
+        _every_size,
         options=True,
         programs=True,
     ),

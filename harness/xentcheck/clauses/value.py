@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -59,15 +58,7 @@ def _landmarks(scope: Scope) -> tuple[Case, ...]:
     other_labels = tuple(replace(plain, label_dtype=dtype) for dtype in scope.subject.label_dtypes[1:])
     regimes = ("confident", "wrong", "offset", "masked")
     of_regimes = (replace(plain, regime=regime, seed=seed) for seed, regime in enumerate(regimes))
-    return (*sizes, *other_labels, *of_regimes, *_widths(scope))
-
-
-def _widths(scope: Scope) -> tuple[Case, ...]:
-    """The powers of two, which fill a loop of any width to the brim, and between them odd numbers far from any, which
-    leave it a tail. The last class is one of the few that count."""
-    plain = Case(dtype=scope.dtype, rows=2, regime="landmark", focus="last", upstream="random")
-    widths = ((1 << octave, math.isqrt(2 << 2 * octave) | 1) for octave in range(2, 13))
-    return tuple(replace(plain, classes=classes, seed=classes) for pair in widths for classes in pair)
+    return (*sizes, *other_labels, *of_regimes)
 
 
 def _many_rows(scope: Scope) -> tuple[Case, ...]:
