@@ -178,14 +178,17 @@ def _large(scope: Scope) -> tuple[Case, ...]:
 
 def _every_size(scope: Scope) -> tuple[Case, ...]:
     """Every remainder that a block of up to 128 classes or rows can leave, and larger widths: in each row a few classes
-    share the maximum, the first, the last and the edges of blocks in turn, and nothing else counts."""
+    share the maximum, the first, the last and the edges of blocks in turn, or always the last, and nothing else
+    counts."""
     kind = "index" if "index" in scope.subject.labels else "one-hot"
     plain = _plain(scope, rows=6, classes=5, labels=kind, regime="landmark", focus="sweep")
     if scope.subject.retraces:
         return (replace(plain, classes=15),)
     sizes = (13, 14, 15, 63) if scope.brief else range(1, 131)
-    of_classes = (replace(plain, classes=size, seed=size) for size in (*sizes, *_LARGER[: 2 if scope.brief else None]))
-    return (*of_classes, *(replace(plain, rows=size, seed=size) for size in sizes))
+    of_classes = (replace(plain, classes=size, seed=size) for size in sizes)
+    of_rows = (replace(plain, rows=size, seed=size) for size in sizes)
+    larger = (replace(plain, classes=size, focus="last") for size in (_LARGER[:2] if scope.brief else _LARGER))
+    return (*of_classes, *of_rows, *larger)
 
 
 def _has_dimensions(subject: Subject) -> str | None:
