@@ -89,8 +89,8 @@ def total_lines(matrix: KillMatrix) -> Iterator[Line]:
     if matrix.bugs:
         bugs = f"{len(matrix.caught_bugs)} of the {len(matrix.bugs)} that these faults re-create"
         yield f"known bugs caught: {bugs} ({matrix.known_bugs} are listed)", False
-    seen, bugs = len(matrix.conventional_trials), len(matrix.conventionally_caught_bugs)
-    yield f"a conventional test sees {seen} of the faults, {bugs} of the bugs{_also_accuses(matrix.hearings)}", False
+    seen, of_bugs = len(matrix.conventional_trials), len(matrix.conventionally_caught_bugs)
+    yield f"a conventional test sees {seen} of the faults, {of_bugs} of the bugs{_also_accuses(matrix.hearings)}", False
     if matrix.median_seconds is not None:
         yield f"median time to kill {seconds_text(matrix.median_seconds)}", False
     largest = matrix.largest_example
