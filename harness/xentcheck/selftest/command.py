@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from os import cpu_count
@@ -86,9 +86,10 @@ def _hold(tier: Tier, registry: Registry, seed: int, processes: int) -> tuple[li
     todo, seen = tasks(tier, registry), list[Result]()
     with _progress(len(todo)) as tell:
         try:
-            for result in results(todo, seed=seed, processes=processes):
-                seen.append(result)
-                tell(result)
+            with closing(results(todo, seed=seed, processes=processes)) as coming:
+                for result in coming:
+                    seen.append(result)
+                    tell(result)
         except KeyboardInterrupt:
             return seen, _STOPPED
         except BrokenProcessPool:

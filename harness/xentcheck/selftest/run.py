@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,8 +54,8 @@ def _hearing(function: str, dtype: str, level: Level, court: Court) -> Hearing:
     return hear(function, dtype, court, level)
 
 
-def results(todo: Sequence[Task], *, seed: int, processes: int) -> Iterator[Result]:
-    """What comes of the tasks, as it comes. To leave the iterator stops all processes at once.
+def results(todo: Sequence[Task], *, seed: int, processes: int) -> Generator[Result, None, None]:
+    """What comes of the tasks, as it comes. To close the generator stops all processes at once.
 
     Raises concurrent.futures.process.BrokenProcessPool if one of them was killed.
     """
