@@ -26,7 +26,7 @@ def test_it_accuses_nobody_who_follows_the_definition(pool: WorkerPool, dtype: s
 @pytest.mark.parametrize(
     ("function", "seen"),
     [
-        ("doubled_gradient", "gradient at (8, 32), float32, mean"),
+        ("doubled_gradient", "gradient at (8, 32), float32, sum"),
         ("wrong_from_100_classes", "(4, 128)"),
         ("refuses", "ValueError"),
         ("crashes_from_4_classes", "its process"),

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ import numpy as np
 from xentcheck.randomness import Array
 from xentcheck.verdict import describe
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters import Call, Returned, Subject, dtype_named
+from xentcheck_adapters import REDUCTIONS, Call, Returned, Subject, dtype_named
 
 # (rtol, atol)
 TOLERANCES = {"float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
@@ -84,14 +85,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 def _settings(subject: Subject, pool: WorkerPool, dtypes: Iterable[str]) -> Iterator[Setting]:
     """What the subject offers, the smallest shape first; of one that compiles for each shape, that one only."""
-    offered = subject.options & pool.open(subject, "cpu", "float32").options
     for dtype in dtypes:
-        for rows, classes in SHAPES[:1] if subject.retraces else SHAPES:
-            for reduction in ("mean", "sum"):
-                for option, needs in _OPTIONS.items():
-                    kind = "dense" if option == "soft labels" else "index"
-                    if needs.keys() <= offered and kind in subject.labels and reduction in subject.reductions:
-                        yield Setting(rows, classes, dtype, reduction, option)
+        options = subject.options & pool.open(subject, "cpu", dtype).options
+        reductions = [each for each in REDUCTIONS if each in subject.reductions and each != "none"] or ["none"]
+        for (rows, classes), reduction in product(SHAPES[:1] if subject.retraces else SHAPES, reductions):
+            for option, needs in _OPTIONS.items():
+                kind = "dense" if option == "soft labels" else "index"
+                if needs.keys() <= options and kind in subject.labels:
+                    yield Setting(rows, classes, dtype, reduction, option)
 
 
 @cache
