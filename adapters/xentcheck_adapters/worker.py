@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 
