@@ -44,7 +44,7 @@ def subject_from_spec(spec: str) -> Subject:
         labels=("index", "dense"),
         precision=PRECISION,
         options=frozenset({*OPTIONS, "hvp", "grad_labels"}),
-        procedures=frozenset(jax_procedures.OP_BY_OP),
+        procedures=frozenset(jax_procedures.OF_STRANGERS),
         reductions=REDUCTIONS,
         label_dtypes=("int32", "int64"),
         devices=("cpu", "cuda"),

@@ -73,8 +73,8 @@ def found(subject: str, device: str) -> dict[str, list[Any]]:
     place = torch_autodiff.open_device(device)
 
     def ask(call: Call) -> Array:
-        inputs = (torch_autodiff.to_tensor(array, place) for array in (call.logits, call.labels))
-        return torch_autodiff.to_array(_loss(subject, call, place)(*inputs))
+        logits, labels = (torch_autodiff.to_tensor(array, place) for array in (call.logits, call.labels))
+        return torch_autodiff.to_array(_loss(subject, call, place)(logits.requires_grad_(), labels))
 
     taken = probe(subject, ask, _accepted(subject), _CLASS_AXES)
     if "dense" not in taken["labels"] or not _has_label_gradient(subject, place):
