@@ -13,7 +13,7 @@ from xentcheck.faults import Fault, load_registry
 from xentcheck.selftest.run import TIERS
 from xentcheck.selftest.trial import Court, hear, try_fault
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters.numpy_callable import PREFIX, load_function
+from xentcheck_adapters.numpy_callable import load_function
 from xentcheck_faults.on_numpy.kernel import Array
 
 pytestmark = pytest.mark.self_test
@@ -51,7 +51,7 @@ def test_every_fault_answers_ordinary_calls(reduction: str) -> None:
     """Else it would be caught for raising, and not for what it is about."""
     logits = np.linspace(-3, 3, 35, dtype=np.float32).reshape(5, 7)
     kinds: tuple[Array, ...] = (np.arange(5), np.full((5, 7), 1 / 7, np.float32))
-    on_numpy = [fault for fault in REGISTRY.faults if fault.spec.startswith(PREFIX)]
+    on_numpy = [fault for fault in REGISTRY.faults if fault.spec.startswith("numpy:")]
     for fault, labels in product(on_numpy, kinds):
         function = load_function(fault.spec)
         assert len(function(logits.copy(), labels.copy(), reduction=reduction, grad_output=None)) == 2

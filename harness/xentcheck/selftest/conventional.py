@@ -86,12 +86,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 def _settings(subject: Subject, pool: WorkerPool, dtypes: Iterable[str]) -> Iterator[Setting]:
     """What the subject offers, the smallest shape first; of one that compiles for each shape, that one only."""
     for dtype in dtypes:
-        options = subject.options & pool.open(subject, "cpu", dtype).options
-        reductions = [each for each in REDUCTIONS if each in subject.reductions and each != "none"] or ["none"]
-        for (rows, classes), reduction in product(SHAPES[:1] if subject.retraces else SHAPES, reductions):
+        here = pool.open(subject, "cpu", dtype).narrow(subject)
+        reductions = [each for each in REDUCTIONS if each in here.reductions and each != "none"] or ["none"]
+        for (rows, classes), reduction in product(SHAPES[:1] if here.retraces else SHAPES, reductions):
             for option, needs in _OPTIONS.items():
                 kind = "dense" if option == "soft labels" else "index"
-                if needs.keys() <= options and kind in subject.labels:
+                if needs.keys() <= here.options and kind in here.labels:
                     yield Setting(rows, classes, dtype, reduction, option)
 
 

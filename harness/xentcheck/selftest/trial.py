@@ -38,6 +38,12 @@ class Court:
     pool: WorkerPool
     seed: int
 
+    def summon(self, spec: str, dtype: str) -> Subject:
+        """The subject of a spec as it is offered here. Raises SelectionError if something must be installed for it, and
+        Unavailable if it cannot be opened all the same."""
+        (subject,) = select_subjects([spec])
+        return self.pool.open(subject, "cpu", dtype).narrow(subject)
+
     def judge(self, clause: Clause, subject: Subject, dtype: str, level: Level) -> tuple[Record, float]:
         """The record of a clause on a subject, and the seconds to the first deviation; those mean nothing if there is
         none. Raises Unavailable if the subject cannot be opened."""
@@ -76,7 +82,7 @@ def try_fault(fault: Fault, court: Court, *, everywhere: bool = False) -> Trial:
         large=fault.large,
     )
     try:
-        (subject,) = select_subjects([fault.spec])
+        subject = court.summon(fault.spec, fault.dtype)
         targeted, example = _targeted(fault, subject, court)
         others = _elsewhere(fault, subject, court) if everywhere else {}
         conventional = notices(subject, court.pool, dict.fromkeys((fault.dtype, *DTYPES)))
@@ -123,7 +129,7 @@ def hear(function: str, dtype: str, court: Court, level: Level) -> Hearing:
     """Let every clause look at an honest function, and a conventional test; whoever sees something accuses it."""
     told = Hearing(function=function, dtype=dtype)
     try:
-        (subject,) = select_subjects([function])
+        subject = court.summon(function, dtype)
         clauses = [clause for clause in CLAUSES.values() if clause.lacks(subject) is None]
         records = [court.judge(clause, subject, dtype, level)[0] for clause in clauses]
         conventional = notices(subject, court.pool, [dtype])
