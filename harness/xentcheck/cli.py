@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from xentcheck.aggregate import Thresholds, thresholds
+from xentcheck.audit.command import audit
 from xentcheck.bench import Bench, Target
 from xentcheck.build import build_call
 from xentcheck.calibrate import (
@@ -27,6 +28,7 @@ from xentcheck.divergence import load_ledger
 from xentcheck.evidence import describe_case, failure
 from xentcheck.explanation import explain_clause
 from xentcheck.grades import recorded_grades
+from xentcheck.lint.command import lint
 from xentcheck.selection import (
     ALL,
     DEVICES,
@@ -52,7 +54,9 @@ def main() -> None:
     """Is this softmax cross-entropy right, on this device and dtype? To judge subjects: pytest --backend=NAMES"""
 
 
+main.add_command(audit)
 main.add_command(certify)
+main.add_command(lint)
 
 
 @main.command(name="list")
