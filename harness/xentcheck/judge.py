@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -128,7 +129,7 @@ def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) ->
     def check(case: Case) -> None:
         _check(assignment, known, tally, case)
 
-    for case in (*assignment.clause.fixed(scope), *_examples(assignment, known)):
+    for case in _shuffled((*assignment.clause.fixed(scope), *_examples(assignment, known)), assignment.seed):
         try:
             check(case)
         except Deviation:
@@ -141,23 +142,33 @@ def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) ->
     _settings(assignment)(test)()  # after `seed`, which would switch the database off
 
 
-def _run_fixed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) -> None:
-    """All fixed cases, also after a wrong answer: a survey is about all of its regimes. The first failure is told."""
+def _shuffled(cases: Sequence[Case], seed: int) -> list[Case]:
+    """The cases in an order that is another one for each seed: what came before a case must not decide it."""
+    return random.Random(seed).sample(cases, len(cases))
 
-    def check(cases: Sequence[Case]) -> None:
-        for case in cases:
+
+def _run_fixed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) -> None:
+    """All fixed cases, also after a wrong answer: a survey is about all of its regimes. The first failure is told, and
+    measurements are kept, in the order of the cases."""
+
+    def check(cases: Sequence[Case]) -> Measurement:
+        measured: dict[Case, Measurement] = {}
+        for case in _shuffled(cases, assignment.seed):
+            tally.measurement = Measurement()
             try:
                 _check(assignment, known, tally, case)
             except Deviation as deviation:
                 if deviation.status is not Status.FAIL:
-                    return
+                    break
+            finally:
+                measured[case] = tally.measurement
+        return sum((measured[case] for case in cases if case in measured), Measurement())
 
-    check(assignment.clause.fixed(_scope(assignment)))
-    surveyed = tally.measurement
-    check(_examples(assignment, known))
-    tally.measurement = _with_survey(tally.measurement, surveyed)
+    fixed, examples = assignment.clause.fixed(_scope(assignment)), _examples(assignment, known)
+    surveyed = check(fixed)
+    tally.measurement = _with_survey(surveyed + check(examples), surveyed)
     if tally.failures:
-        first = next(iter(tally.failures))
+        first = min(tally.failures, key=(*fixed, *examples).index)
         tally.last_failure = _row_alone(assignment, tally, first) or first
 
 

@@ -45,10 +45,8 @@ def _absolute_lines(test: Audited, plain: Absolutes) -> Iterator[str]:
         told = "accepted" if zeros.accepted else f"rejected, though {100 * zeros.share:.5g} % of them would pass alone"
         mean = "" if zeros.upstream == test.upstream else " (a mean's)"
         yield f"zeros     for a gradient are {told}, with an upstream gradient of {zeros.upstream:.3g}{mean}"
-    yield (
-        f"tail      the last {plain.tail} of {test.classes} classes may be missing together; "
-        f"{plain.tail_of_bound} within the derived bound"
-    )
+    tail = f"the last {plain.tail} classes may be missing together" if plain.tail else "no last class may be missing"
+    yield f"tail      {tail}; {plain.tail_of_bound} within the derived bound"
 
 
 def _slack(slack: Slack) -> str:
