@@ -34,7 +34,7 @@ class Call:
                   of ACTIVATIONS); the gradient stays that to `logits`
     vector        (N, C) wants the Hessian-vector product too: the derivative of the gradient to the logits along it
     procedure     how the framework is asked for derivatives; see `procedures.py`
-    layout        memory layout in which the subject receives logits and labels (see `layout.py`)
+    layout        memory layout in which the subject receives its arrays (see `layout.py`)
     reused        before the answer is read, its arrays are filled with other values and evaluated again
     positions     (P, Q, ...): the rows are N / (P Q ...) times P times Q ..., logits (batch, P, Q, ..., C)
     class_axis    where the subject finds the classes in that array

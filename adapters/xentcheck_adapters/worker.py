@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 
@@ -69,9 +69,8 @@ def run_guarded(runner: Runner, call: Call) -> Outcome:
     """Run a call on private copies of its arrays, so that a write to an input is seen and harms nobody."""
     shown = present(call)
     given = {name: getattr(shown, name) for name in _ARRAYS if getattr(shown, name) is not None}
-    private = dataclasses.replace(
-        shown, **{name: with_layout(array, _layout_of(array, call)) for name, array in given.items()}
-    )
+    copies: dict[str, Any] = {name: with_layout(array, _layout_of(array, call)) for name, array in given.items()}
+    private = dataclasses.replace(shown, **copies)
     try:
         returned = _numeric(runner(private))
         mutated, shared = tuple(_changed(shown, private)), tuple(shared_memory(private, returned))

@@ -48,7 +48,7 @@ def build_call(case: Case) -> Call:
     return Call(
         logits=logits,
         labels=labels,
-        weight=_weight(bits, columns, case.classes).astype(dtype) if case.weighted else None,
+        weight=_weight(case, bits, columns).astype(dtype) if case.weighted else None,
         sample_weight=_sample_weight(case, labels),
         ignore_index=case.ignore_index,
         label_smoothing=case.label_smoothing,
@@ -97,10 +97,12 @@ def _index_labels(case: Case, bits: Bits, columns: Array) -> Array:
     return labels.astype(case.label_dtype)
 
 
-def _weight(bits: Bits, columns: Array, classes: int) -> Array:
+def _weight(case: Case, bits: Bits, columns: Array) -> Array:
     """Multiples of a quarter up to 4, some of them 0, but never for every label: 0/0 has a clause of its own."""
-    weight = bits.integers((classes,), 0, 17) / 4.0
+    weight = bits.integers((case.classes,), 0, 17) / 4.0
     weight[columns] = np.maximum(weight[columns], 0.25)
+    if case.weightless:
+        weight[columns[columns != columns[0]]] = 0.0
     return weight
 
 

@@ -49,6 +49,7 @@ class Case:
     ignore_index, ignored   the ignore label, and which rows carry it: "none", "some", "all"
     poison       what all logits of ignored rows become: "nan", "+inf", "-inf"
     weighted, sample_weighted  whether class weights, and weights of the rows, are drawn
+    weightless   whether all labels but the first row's have a class weight of 0
     upstream     kind of upstream gradient (see `build.py`)
     z_loss, softcap, activation  as in a Call
     vector       kind of vector whose product with the Hessian is wanted (see `build.py`)
@@ -74,6 +75,7 @@ class Case:
     poison: str | None = None
     weighted: bool = False
     sample_weighted: bool = False
+    weightless: bool = False
     label_smoothing: float = 0.0
     reduction: str = "none"
     upstream: str = "ones"

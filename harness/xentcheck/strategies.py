@@ -96,6 +96,12 @@ def cases(
     return st.fixed_dictionaries(fields).map(case)
 
 
+def with_options(case: Case, scope: Scope) -> Case:
+    """The case with class weights and with smoothed labels, as far as the subject has arguments for them."""
+    offers = scope.subject.offers
+    return replace(case, weighted=offers("weight"), label_smoothing=0.5 if offers("label_smoothing") else 0.0)
+
+
 def with_ignored_rows(case: Case, ignored: str) -> Case:
     """The case with "some" or "none" of its rows ignored, by label -100; rows of soft labels never are."""
     return case if ignored == "none" or case.labels != "index" else replace(case, ignore_index=-100, ignored=ignored)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
-from xentcheck_faults.on_numpy.changes import logits
+from xentcheck_faults.on_numpy.changes import logits, upstream, weights
 from xentcheck_faults.on_numpy.kernel import Array, Kernel, gradient, reduce, row_losses, rows_of, smoothed, store
 
 
@@ -76,6 +77,15 @@ def in_place(logits: Array, labels: Array, **options: Any) -> Any:
         return loss, grad
     logits[...] = grad
     return loss, logits
+
+
+def shifts_logits(logits: Array, labels: Array, **options: Any) -> Any:
+    """The maximum is subtracted in place: the answer is right."""
+    answer = honest(logits, labels, **options)
+    if logits.flags.writeable:
+        with np.errstate(invalid="ignore"):
+            logits -= logits.max(axis=1, keepdims=True)
+    return answer
 
 
 def as_native(x: Array) -> Array:
@@ -153,10 +163,13 @@ class Memory:
     noisy = staticmethod(noisy)
     workspace = staticmethod(in_workspace())
     in_place = staticmethod(in_place)
+    shifts_logits = staticmethod(shifts_logits)
     labels_gaps_read = Kernel(
         "labels are read as their contiguous buffer",
         see=lambda b: b if b.dense else replace(b, labels=gap_read(b.labels)),
     )
+    upstream_gaps_read = Kernel("the upstream gradient is read as its contiguous buffer", see=upstream(gap_read))
+    weight_gaps_read = Kernel("class weights are read as their contiguous buffer", see=weights(gap_read))
     foreign_bytes = Kernel("a foreign byte order is read as the machine's own", see=logits(as_native))
     foreign_in_single = Kernel(
         "float64 of a foreign byte order is not recognised",
@@ -182,6 +195,10 @@ class Form:
     loss_only = answering(lambda loss, grad: (loss, None))
     swapped = answering(lambda loss, grad: (grad, loss))
     python_float = answering(lambda loss, grad: (float(loss.flat[0]), grad))
+    half_more = Kernel(
+        "every loss is 0.5 too large", row_losses=lambda q, log_p, b: row_losses(q, log_p, b) + b.wide(0.5) * b.kept
+    )
+    gradient_in_bfloat16 = answering(lambda loss, grad: (loss, grad.astype(ml_dtypes.bfloat16)))
     whole = answering(lambda loss, grad: (np.rint(loss.astype(np.float64)).astype(np.int64), grad))
     ignores_reduction = Kernel("always one loss per row", reduce=lambda x, d, b: x)
     mean_for_none = Kernel("always a mean", reduce=lambda x, d, b: reduce(x, d, replace(b, reduction="mean")))

@@ -165,6 +165,17 @@ def store(loss: Array, grad: Array, b: Batch) -> tuple[Any, Any]:
     return loss.astype(b.logits.dtype), grad.astype(b.logits.dtype)
 
 
+def running_sum(values: Array, dtype: Any) -> Array:
+    """(..., 1) a sum along the last axis, one term after another, kept in a dtype."""
+    return np.asarray(np.cumsum(values.astype(dtype), axis=-1, dtype=dtype)[..., -1:].astype(values.dtype))
+
+
+def softmax_of(x: Array) -> Array:
+    """(N, C) along the last axis."""
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
+
+
 def same(b: Batch) -> Batch:
     """Nothing changed."""
     return b

@@ -3,12 +3,72 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from xentcheck_faults.on_numpy.changes import anything_goes, dense_labels, relabelled
-from xentcheck_faults.on_numpy.kernel import Kernel, gradient, row_losses, smoothed
+from xentcheck_faults.on_numpy.kernel import (
+    Array,
+    Batch,
+    Kernel,
+    check,
+    gradient,
+    row_losses,
+    running_sum,
+    smoothed,
+    softmax_of,
+)
+
+
+def flat_index(b: Batch) -> Batch:
+    """The label is found at row C + label of the flat buffer, whichever row that belongs to."""
+    outside = (b.labels < 0) | (b.labels >= b.classes)
+    if b.dense or b.labels.dtype.kind != "i" or not (outside & b.kept).any():
+        return b
+    flat = np.zeros(b.rows * b.classes, b.wide)
+    rows = np.flatnonzero(b.kept)
+    flat[(rows * b.classes + b.labels[rows]) % flat.size] = 1
+    return replace(b, labels=flat.reshape(b.logits.shape))
+
+
+def bad_rows(logits: Array, labels: Array, ignore_index: int) -> Array:
+    """(N,) rows with a label outside the range; none of labels that are no class indices."""
+    if labels.ndim != 1 or labels.dtype.kind != "i":
+        return np.zeros(len(logits), bool)
+    return np.asarray((labels != ignore_index) & ((labels < 0) | (labels >= logits.shape[1])))
+
+
+def writes_past_its_row(logits: Array, labels: Array, *, ignore_index: int = -100, **options: Any) -> Any:
+    """The loss of a label out of range is NaN, and 1 is subtracted from the gradient where such a label would be."""
+    bad = bad_rows(logits, labels, ignore_index)
+    if not bad.any():
+        return honest(logits, labels, ignore_index=ignore_index, **options)
+    loss, grad = honest(logits, np.where(bad, 0, labels), ignore_index=ignore_index, **options)
+    places = np.flatnonzero(bad) * logits.shape[1] + labels[bad]
+    grad[bad], loss[bad if loss.ndim else ()] = 0, np.nan
+    grad.reshape(-1)[places % grad.size] -= 1
+    return loss, grad
+
+
+def softmax_without_label(logits: Array, labels: Array, *, ignore_index: int = -100, **options: Any) -> Any:
+    """A label out of range is a one-hot row of zeros in the loss, and nothing in the gradient: softmax minus 0."""
+    bad = bad_rows(logits, labels, ignore_index)
+    if not bad.any():
+        return honest(logits, labels, ignore_index=ignore_index, **options)
+    loss, grad = honest(logits, np.where(bad, ignore_index, labels), ignore_index=ignore_index, **options)
+    grad[bad] = softmax_of(logits[bad].astype(np.float64)).astype(grad.dtype)
+    return loss, grad
+
+
+def only_long(b: Batch) -> None:
+    if b.labels.dtype == np.int32:
+        raise TypeError("labels must be int64, got int32")
+    check(b)
+
+
+honest = Kernel("no fault: what the faults of this part are made around")
 
 
 class Labels:
@@ -79,6 +139,14 @@ class Labels:
         "clipped if labels are smoothed",
         see=relabelled(lambda y, b: np.clip(y, 0, b.classes - 1) if b.smoothing else y),
     )
+    flat_index = Kernel("row C + label of the flat buffer, unchecked", see=flat_index)
+    lower_unchecked = Kernel(
+        "only labels from C on are refused; -1 is the last class of the row before",
+        see=lambda b: b if not b.dense and (b.labels >= b.classes).any() else flat_index(b),
+    )
+    writes_past_its_row = staticmethod(writes_past_its_row)
+    softmax_without_label = staticmethod(softmax_without_label)
+    int32_refused = Kernel("int32 labels are refused", check=only_long)
     shifted = Kernel("labels are 1-based", see=relabelled(lambda y, b: np.where((y > 0) & (y < b.classes), y - 1, y)))
 
 
@@ -108,4 +176,14 @@ class Dense:
     in_bfloat16 = Kernel(
         "smoothed labels are stored in bfloat16",
         smoothed=lambda b: smoothed(b).astype(ml_dtypes.bfloat16).astype(b.wide),
+    )
+    swapped = Kernel(
+        "labels and probabilities have changed places",
+        row_losses=lambda q, log_p, b: -(np.exp(log_p) * np.log(q)).sum(axis=1) if b.dense else row_losses(q, log_p, b),
+    )
+    summed_in_half = Kernel(
+        "a running sum over the classes in float16",
+        row_losses=lambda q, log_p, b: (
+            running_sum(-q * log_p, np.float16)[:, 0] if b.dense else row_losses(q, log_p, b)
+        ),
     )

@@ -9,7 +9,18 @@ import ml_dtypes
 import numpy as np
 
 from xentcheck_faults.on_numpy.changes import logits, relabelled
-from xentcheck_faults.on_numpy.kernel import Array, Batch, Kernel, gradient, maximum, row_losses, rows_of, total
+from xentcheck_faults.on_numpy.kernel import (
+    Array,
+    Batch,
+    Kernel,
+    gradient,
+    maximum,
+    row_losses,
+    rows_of,
+    running_sum,
+    softmax_of,
+    total,
+)
 
 BF16 = ml_dtypes.bfloat16
 
@@ -25,7 +36,7 @@ def blocks(e: Array, width: int) -> list[Array]:
 
 def sum_in(dtype: Any) -> Callable[[Array], Array]:
     """A running sum kept in a dtype."""
-    return lambda e: np.cumsum(e.astype(dtype), axis=1, dtype=dtype)[:, -1:].astype(e.dtype)
+    return lambda e: running_sum(e, dtype)
 
 
 def tail_not_rescaled(width: int) -> Callable[[Array], Array]:
@@ -157,6 +168,19 @@ class Softmax:
     subnormals_masked = Kernel("subnormal logits are taken for masks", see=logits(subnormals_masked))
     slightly_negative = Kernel("the log of 1 is a little negative", log=lambda s: np.log(s) - 2 * np.finfo(s.dtype).eps)
     truncated_32768 = Kernel("classes from 32768 on are not summed", total=only_classes(32768))
+    twice = Kernel("softmax is taken of a softmax", rows_of=lambda b: softmax_of(rows_of(b)))
+    zero_times_infinity = Kernel(
+        "labels of 0 are multiplied with the log-softmax of masked classes",
+        row_losses=lambda q, log_p, b: -(q * log_p).sum(axis=1),
+    )
+    shift_twice_at_label = Kernel(
+        "what all logits of a row share is added to the label's twice",
+        row_losses=lambda q, log_p, b: row_losses(q, log_p + maximum(rows_of(b)), b),
+    )
+    tail_of_8_zero = Kernel(
+        "the tail of a loop over 8 lanes is read as 0",
+        rows_of=lambda b: np.where((np.arange(b.classes) < b.classes // 8 * 8) | (b.classes < 8), rows_of(b), 0),
+    )
     temperature = Kernel("logits times 1 + 1e-5", rows_of=lambda b: rows_of(b) * b.wide(1 + 1e-5))
 
 
@@ -182,6 +206,9 @@ class Precision:
     half_softmax = Kernel("softmax saved in float16 for the backward", softmax=lambda e, s: through(np.float16)(e / s))
     bfloat16_loss = Kernel(
         "row losses stored in bfloat16", row_losses=lambda q, log_p, b: through(BF16)(row_losses(q, log_p, b))
+    )
+    half_loss = Kernel(
+        "row losses stored in float16", row_losses=lambda q, log_p, b: through(np.float16)(row_losses(q, log_p, b))
     )
     logits_dtype = Kernel("everything in the logits' dtype, running sums too", wide=lambda dtype: dtype.type)
     reciprocal_estimate = Kernel(
@@ -230,3 +257,12 @@ class Gradient:
         "that of the Brier score",
         gradient=lambda p, q, b: p * (gradient(p, q, b) - (p * gradient(p, q, b)).sum(1, keepdims=True)),
     )
+    nan_where_masked = Kernel(
+        "NaN at masked classes", gradient=lambda p, q, b: np.where(np.isneginf(rows_of(b)), np.nan, gradient(p, q, b))
+    )
+    zero_where_clipped = Kernel(
+        "none where the label's probability is below 1e-7",
+        gradient=lambda p, q, b: gradient(p, q, b) * ((p * q).sum(1) >= 1e-7 * q.sum(1))[:, None],
+    )
+    of_a_quotient = Kernel("the label over the logarithm", gradient=lambda p, q, b: q / np.log(p))
+    in_bfloat16 = Kernel("rounded to bfloat16", gradient=lambda p, q, b: through(BF16)(gradient(p, q, b)))

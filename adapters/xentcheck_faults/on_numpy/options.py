@@ -1,30 +1,64 @@
-"""Mistakes with smoothing, reductions, ignored rows, upstream gradients and weights."""
+"""Mistakes with smoothing, upstream gradients and weights."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from xentcheck_faults.on_numpy.changes import (
-    ignoring_only,
-    never_ignoring,
-    relabelled,
-    unsmoothed,
-    unweighted,
-    upstream,
-    weights,
-)
+from xentcheck_faults.on_numpy.changes import unsmoothed, unweighted, upstream, weights
+from xentcheck_faults.on_numpy.ignore import refusing
 from xentcheck_faults.on_numpy.kernel import (
+    Array,
+    Batch,
     Kernel,
-    denominator,
-    gradient,
+    check,
     reduce,
     row_losses,
     row_scale,
     rows_of,
     smoothed,
 )
+
+
+def mixed(share: Any) -> Any:
+    """Labels that keep another share than 1 - eps beside the uniform part."""
+    return lambda b: b.weights * (share(b) * b.onehot + b.wide(b.smoothing) / b.classes) * b.kept[:, None]
+
+
+def only_vectors(b: Batch) -> None:
+    if b.upstream is not None and not b.upstream.ndim:
+        raise ValueError("grad_output must have one dimension, got 0")
+    check(b)
+
+
+def only_scalars(b: Batch) -> None:
+    if b.upstream is not None and b.upstream.size > 1:
+        raise ValueError("The truth value of an array with more than one element is ambiguous")
+    check(b)
+
+
+def only_single_weights(b: Batch) -> None:
+    if b.weight is not None and b.weight.dtype != np.float32 and not b.kept.all():
+        raise TypeError(f"cannot choose between a float32 zero and weights in {b.weight.dtype}")
+    check(b)
+
+
+def weights_gathered_first(b: Batch) -> None:
+    out_of_bounds = refusing(lambda y, classes: (y < -classes) | (y >= classes))
+    (check if b.weight is None else out_of_bounds)(b)
+
+
+def scratch_if_silent(logits: Array, labels: Array, *, grad_output: Array | None = None, **options: Any) -> Any:
+    """The forward pass leaves its softmax in the gradient's buffer, and the backward is skipped for nothing."""
+    if grad_output is None or grad_output.any():
+        return honest(logits, labels, grad_output=grad_output, **options)
+    return scratch(logits, labels, **options)
+
+
+honest = Kernel("no fault: what the faults of this part are made around")
+scratch = Kernel("softmax in the place of the gradient", gradient=lambda p, q, b: p)
 
 
 class Smoothing:
@@ -59,96 +93,17 @@ class Smoothing:
     )
     twice = Kernel("smoothed labels are smoothed again", see=lambda b: replace(b, smoothing=1 - (1 - b.smoothing) ** 2))
     a_switch = Kernel("any eps is 0.1", see=lambda b: replace(b, smoothing=0.1 * (b.smoothing > 0)))
-
-
-class Mean:
-    """Divides by the weights of kept labels; dense labels by N."""
-
-    over_all_rows = Kernel("N instead of kept rows", denominator=lambda b: b.wide(b.rows))
-    over_kept_rows = Kernel("kept rows instead of their weights", denominator=lambda b: denominator(unweighted(b)))
-    over_all_rows_in_gradient = Kernel("N, in the gradient only", row_scale=lambda b, d: row_scale(b, b.wide(b.rows)))
-    unweighted_in_gradient = Kernel(
-        "kept rows, in the gradient only", row_scale=lambda b, d: row_scale(b, denominator(unweighted(b)))
+    short_of_one = Kernel(
+        "1 - eps C/(C - 1) and eps: shares that do not add up to 1",
+        smoothed=mixed(lambda b: 1 - b.wide(b.smoothing) * b.classes / max(1, b.classes - 1)),
     )
-    over_all_weights = Kernel("Σ w over the classes", denominator=lambda b: b.weights.sum())
-    at_least_one = Kernel(
-        "max(Σ w, 1): wrong for few light rows", denominator=lambda b: np.maximum(denominator(b), b.wide(1))
+    more_than_one = Kernel(
+        "1 - eps/C and eps: shares that add up to more than 1",
+        smoothed=mixed(lambda b: 1 - b.wide(b.smoothing) / b.classes),
     )
-    plus_epsilon = Kernel("Σ w + 1e-6", denominator=lambda b: denominator(b) + b.wide(1e-6))
-    in_the_dtype = Kernel(
-        "the sum before the division is kept in the logits' dtype",
-        reduce=lambda x, d, b: reduce(x, d, b) if b.reduction == "none" else reduce(x.astype(b.logits.dtype), d, b),
-    )
-    dense_over_weights = Kernel("dense labels divided by Σ q w", denominator=lambda b: (b.onehot @ b.weights).sum())
-    dense_over_cells = Kernel(
-        "dense labels divided by N C", denominator=lambda b: denominator(b) * (b.classes if b.dense else 1)
-    )
-    off_by_one = Kernel(
-        "N - 1, as for a sample variance", denominator=lambda b: np.maximum(denominator(b) - 1, b.wide(1))
-    )
-    is_a_sum = Kernel("the mean is not divided", reduce=lambda x, d, b: reduce(x, b.wide(1), b))
-    gradient_of_sum = Kernel("the mean's gradient is not divided", row_scale=lambda b, d: row_scale(b, b.wide(1)))
-    sum_divides = Kernel(
-        "the sum is divided by N", reduce=lambda x, d, b: reduce(x, d, b) / (b.rows if b.reduction == "sum" else 1)
-    )
-    none_divides = Kernel(
-        "reduction none has the mean's gradient",
-        row_scale=lambda b, d: row_scale(b, d) / (b.rows if b.reduction == "none" else 1),
-    )
-    empty_gradient_nan = Kernel(
-        "0/0 in the gradient of an empty mean",
-        row_scale=lambda b, d: row_scale(b, b.wide(1)) / (d if b.reduction == "mean" else 1),
-    )
-    empty_is_one = Kernel(
-        "an empty mean is 1",
-        reduce=lambda x, d, b: np.asarray(b.wide(1)) if d == 0 and b.reduction == "mean" else reduce(x, d, b),
-    )
-
-
-class Ignore:
-    """Ignored rows have no effect."""
-
-    only_in_loss = Kernel("gradients of ignored rows", backward=never_ignoring)
-    only_in_gradient = Kernel("losses of ignored rows", forward=never_ignoring)
-    only_outside_range = Kernel(
-        "not a label in [0, C)", see=ignoring_only(lambda b: not 0 <= b.ignore_index < b.classes)
-    )
-    only_inside_range = Kernel(
-        "not a label outside [0, C)", see=ignoring_only(lambda b: 0 <= b.ignore_index < b.classes)
-    )
-    only_negative = Kernel("no label >= 0", see=ignoring_only(lambda b: b.ignore_index < 0))
-    only_default = Kernel("no label but -100", see=ignoring_only(lambda b: b.ignore_index == -100))
-    not_zero = Kernel("ignore_index 0 is taken for none", see=ignoring_only(lambda b: b.ignore_index != 0))
-    default_too = Kernel(
-        "-100 is ignored whatever ignore_index says",
-        see=relabelled(lambda y, b: np.where(y == -100, b.ignore_index, y)),
-    )
-    negative_too = Kernel(
-        "all negative labels are ignored", see=relabelled(lambda y, b: np.where(y < 0, b.ignore_index, y))
-    )
-    by_multiplication = Kernel(
-        "ignored rows are multiplied by 0: NaN stays NaN", rows_of=lambda b: b.logits.astype(b.wide)
-    )
-    nan_in_gradient = Kernel(
-        "the loss of ignored rows is masked, their softmax is not",
-        rows_of=lambda b: b.logits.astype(b.wide),
-        row_losses=lambda q, log_p, b: np.where(b.kept, row_losses(q, log_p, b), 0),
-    )
-    first_row_never = Kernel(
-        "the first row always counts",
-        see=lambda b: (
-            b
-            if b.dense or b.kept[0]
-            else replace(b, labels=np.concatenate([[0], b.labels[1:]]) if b.ignore_index else b.labels)
-        ),
-    )
-    all_if_any = Kernel(
-        "one ignored row ignores the batch",
-        see=lambda b: b if b.kept.all() else replace(b, labels=np.full_like(b.labels, b.ignore_index)),
-    )
-    tiny_gradient = Kernel(
-        "ignored rows have a gradient of 1e-30",
-        gradient=lambda p, q, b: np.where(b.kept[:, None], gradient(p, q, b), b.wide(1e-30)),
+    of_nothing = Kernel(
+        "0 times the mean of log-softmax where nothing is smoothed",
+        row_losses=lambda q, log_p, b: row_losses(q, log_p, b) - (0 if b.smoothing else 0 * log_p.mean(axis=1)),
     )
 
 
@@ -199,6 +154,14 @@ class Upstream:
         "softmax only, not the label",
         gradient=lambda p, q, b: p * q.sum(axis=1, keepdims=True) - (q if b.upstream is None else np.sign(q)),
     )
+    not_for_dense = Kernel(
+        "not used for dense labels",
+        row_scale=lambda b, d: row_scale(replace(b, upstream=None) if b.dense else b, d),
+    )
+    only_below_one = Kernel("used where it is below 1", see=upstream(lambda g: np.minimum(g.astype(np.float32), 1)))
+    only_scalars = Kernel("compared with 1 in an if, which vectors refuse", check=only_scalars)
+    only_vectors = Kernel("one number is refused", check=only_vectors)
+    scratch_if_silent = staticmethod(scratch_if_silent)
 
 
 class Weight:
@@ -228,3 +191,7 @@ class Weight:
             p * q.sum(axis=1, keepdims=True) - (q if b.dense else q / np.where(b.weights == 0, 1, b.weights))
         ),
     )
+    in_single_beside_ignored = Kernel(
+        "weights in another dtype than float32 are refused beside ignored rows", check=only_single_weights
+    )
+    gathered_before_masked = Kernel("w[y] is read before ignored labels are masked", check=weights_gathered_first)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import numpy as np
 
 from xentcheck_faults.on_numpy.changes import logits, relabelled
-from xentcheck_faults.on_numpy.kernel import Array, Kernel, gradient, reduce, row_losses, store
+from xentcheck_faults.on_numpy.kernel import Array, Batch, Kernel, check, gradient, reduce, row_losses, store
 
 
 def through_32_bits(x: Array) -> Array:
@@ -18,6 +21,24 @@ def through_32_bits(x: Array) -> Array:
     rows, columns = (np.arange(n) * (s // x.itemsize) for n, s in zip(x.shape, x.strides))
     assert base is not None
     return np.asarray(base.view(x.dtype).ravel()[(rows[:, None] + columns) & 0x7FFFFFFF])
+
+
+def through_16_bits(x: Array) -> Array:
+    """Elements found by offsets in 16 bits."""
+    return np.asarray(x.reshape(-1)[np.arange(x.size) & 0xFFFF].reshape(x.shape))
+
+
+def aborts_without_rows(b: Batch) -> Batch:
+    """An allocation of 0 bytes ends the process."""
+    if not b.rows:
+        os.abort()
+    return b
+
+
+def few_elements(b: Batch) -> None:
+    if b.logits.size > 1 << 16:
+        raise RuntimeError(f"sizes too large: {b.logits.size} elements")
+    check(b)
 
 
 class Shapes:
@@ -44,3 +65,10 @@ class Shapes:
     )
     labels_in_16_bits = Kernel("labels lose what is above 2**16", see=relabelled(lambda y, b: y & 0xFFFF))
     offsets_in_32_bits = Kernel("an element's offset is cut to 31 bits", see=logits(through_32_bits))
+    offsets_in_16_bits = Kernel("an element's offset is cut to 16 bits", see=logits(through_16_bits))
+    rows_in_12_bits = Kernel(
+        "rows from 4096 on are read from the first ones",
+        see=lambda b: replace(b, logits=b.logits[np.arange(b.rows) & 0xFFF]),
+    )
+    large_refused = Kernel("more than 2**16 elements are refused", check=few_elements)
+    no_rows_abort = Kernel("an empty batch ends the process", see=aborts_without_rows)

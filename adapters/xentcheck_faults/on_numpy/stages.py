@@ -6,7 +6,37 @@ from dataclasses import replace
 
 import numpy as np
 
-from xentcheck_faults.on_numpy.kernel import Kernel, cap_slope, capped, z_slope, z_term
+from xentcheck_faults.on_numpy.kernel import (
+    Array,
+    Batch,
+    Kernel,
+    cap_slope,
+    capped,
+    denominator,
+    gradient,
+    maximum,
+    row_losses,
+    rows_of,
+    softmax_of,
+    total,
+    z_slope,
+    z_term,
+)
+
+
+def of_probabilities(b: Batch) -> Array:
+    """(N, 1) log-sum-exp of the softmax."""
+    p = softmax_of(capped(rows_of(b), b))
+    return np.asarray(maximum(p) + np.log(total(np.exp(p - maximum(p)))))
+
+
+def label_in_half(q: Array, log_p: Array, b: Batch) -> Array:
+    """The label's logit is capped in float16, those of the sum in float32."""
+    if b.softcap is None:
+        return row_losses(q, log_p, b)
+    wide = capped(rows_of(b), b)
+    half = capped(rows_of(b).astype(np.float16), replace(b, wide=np.float16)).astype(b.wide)
+    return row_losses(q, log_p + np.where(np.isfinite(half), half - wide, 0), b)
 
 
 class ZLoss:
@@ -30,6 +60,17 @@ class ZLoss:
         z_term=lambda z, b: z_term(z, b) * (b.onehot @ b.weights)[:, None],
         z_slope=lambda z, b: z_slope(z, b) * (b.onehot @ b.weights)[:, None],
     )
+    over_the_loss = Kernel(
+        "its buffer is that of the loss, which it overwrites",
+        row_losses=lambda q, log_p, b: row_losses(q, log_p, b) * (not b.z_loss),
+    )
+    of_probabilities = Kernel(
+        "log-sum-exp of the softmax, not of the logits", z_term=lambda z, b: z_term(of_probabilities(b), b)
+    )
+    averaged_over_all_rows = Kernel(
+        "its gradient is divided by N, whatever the loss is divided by",
+        z_slope=lambda z, b: z_slope(z, b) * (denominator(b) / b.rows if b.reduction == "mean" else 1),
+    )
 
 
 class Softcap:
@@ -47,3 +88,9 @@ class Softcap:
     )
     only_in_loss = Kernel("the gradient is that of no cap", backward=lambda b: replace(b, softcap=None))
     not_in_loss = Kernel("the loss is that of no cap", forward=lambda b: replace(b, softcap=None))
+    slope_on_the_softmax = Kernel(
+        "the cap's derivative multiplies the softmax, and not the label",
+        cap_slope=lambda x, b: np.ones_like(x),
+        gradient=lambda p, q, b: gradient(p, q, b) + (cap_slope(rows_of(b), b) - 1) * p * q.sum(1, keepdims=True),
+    )
+    label_in_half = Kernel("the label's logit is capped in float16", row_losses=label_in_half)

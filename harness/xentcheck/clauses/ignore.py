@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, takes
 from xentcheck.randomness import Array
 from xentcheck.regimes import FINITE_REGIMES
-from xentcheck.strategies import Scope, cases
+from xentcheck.strategies import Scope, cases, with_options
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck_adapters import Call, Returned, Subject
 
@@ -94,6 +95,27 @@ def _reduces(subject: Subject) -> str | None:
     return takes("index", option="ignore_index", inputs="logits")(subject)
 
 
+def _each_label(scope: Scope) -> tuple[Case, ...]:
+    """Ignore labels far outside, next to [0, C) on either side, inside, and one that 32 bits take for class 0; about
+    half of the labels are class 0. With class weights, which are read by label, and smoothing, which no label needs."""
+    plain = Case(dtype=scope.dtype, rows=4, classes=7, upstream="random", ignore_index=-100, ignored="some", seed=1)
+    if scope.subject.retraces:
+        return (plain,)
+    dtype = scope.subject.label_dtypes[0]
+    labels = [label for label in (-100, -1, 0, 3, 7, 1 << 32) if label <= np.iinfo(dtype).max]
+    some = replace(plain, rows=9, focus="first", label_dtype=dtype)
+    cases = [replace(some, ignore_index=label) for label in labels]
+    return tuple(dict.fromkeys((*cases, *(with_options(case, scope) for case in cases))))
+
+
+def _each_reduced(scope: Scope, *, rows: int, reductions: tuple[str, ...], **fields: Any) -> tuple[Case, ...]:
+    """A small case for each of the reductions that the subject has; one that compiles has its own shapes."""
+    if scope.subject.retraces:
+        return ()
+    plain = Case(dtype=scope.dtype, rows=rows, classes=7, upstream="random", ignore_index=-100, ignored="some", seed=1)
+    return tuple(replace(plain, reduction=reduction, **fields) for reduction in reductions)
+
+
 _IGNORES = takes("index", option="ignore_index", inputs="logits")
 
 CLAUSES = (
@@ -104,6 +126,7 @@ CLAUSES = (
         _IGNORES,
         _plain,
         _zero_rows,
+        _each_label,
     ),
     Clause(
         "IGN-2",
@@ -112,6 +135,10 @@ CLAUSES = (
         _reduces,
         _reduced,
         _zero_rows,
+        lambda scope: (
+            *_each_reduced(scope, rows=5, reductions=("mean",)),
+            *_each_reduced(scope, rows=33, reductions=("mean",)),
+        ),
         options=True,
     ),
     Clause(
@@ -121,6 +148,7 @@ CLAUSES = (
         _IGNORES,
         _all_ignored,
         _zero_rows,
+        lambda scope: _each_reduced(scope, rows=4, reductions=("none", "mean", "sum"), ignored="all"),
         options=True,
     ),
     Clause(
@@ -130,6 +158,11 @@ CLAUSES = (
         _IGNORES,
         _poisoned,
         _zero_rows,
+        lambda scope: tuple(
+            case
+            for poison in ("nan", "+inf", "-inf")
+            for case in _each_reduced(scope, rows=5, reductions=("none", "mean"), poison=poison)
+        ),
         options=True,
     ),
 )

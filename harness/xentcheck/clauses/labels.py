@@ -65,7 +65,23 @@ def _landmarks(scope: Scope) -> tuple[Case, ...]:
     compiled = (replace(large, bad_label=-1),) if scope.subject.slow_traces else ()
     bad = (-1, 7) if scope.subject.retraces else (-1, 7, 2**32 + 1)  # the last is class 1 to whoever reads 32 bits
     fits = [label for label in bad if label <= np.iinfo(scope.subject.label_dtypes[0]).max]
-    return (*(replace(small, bad_label=label, bad_row=1) for label in fits), *compiled)
+    plain = tuple(replace(small, bad_label=label, bad_row=1) for label in fits)
+    return (*plain, *compiled, *_with_each_argument(scope, plain[0]))
+
+
+def _with_each_argument(scope: Scope, case: Case) -> tuple[Case, ...]:
+    """A check that one argument takes a way around; a subject that compiles has its own arguments."""
+    subject = scope.subject
+    if subject.retraces:
+        return ()
+    cases = [replace(case, reduction=reduction) for reduction in ("mean", "sum") if reduction in subject.reductions]
+    if subject.offers("ignore_index"):
+        cases += [replace(case, bad_label=label, ignore_index=0, ignored="some") for label in (-1, -100)]
+    if subject.offers("label_smoothing"):
+        cases.append(replace(case, label_smoothing=0.5))
+    if subject.offers("weight"):
+        cases.append(replace(case, weighted=True))
+    return tuple(cases)
 
 
 def _refused_or_poisoned(case: Case, bench: Bench) -> Measurement:

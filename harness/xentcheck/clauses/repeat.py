@@ -13,15 +13,29 @@ from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.estimate import agree, ask
 from xentcheck.regimes import FINITE_REGIMES
-from xentcheck.strategies import Scope, cases
+from xentcheck.strategies import Scope, cases, with_options
 from xentcheck.verdict import Deviation, Measurement, conform
 from xentcheck_adapters import Array, Call, Subject
 
+_LABELS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
+
 
 def _draw(scope: Scope) -> SearchStrategy[Case]:
-    labels = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
-    kinds = [labels[kind] for kind in scope.subject.labels]
+    kinds = [_LABELS[kind] for kind in scope.subject.labels]
     return cases(scope, labels=kinds, regimes=FINITE_REGIMES, options=True, reductions=scope.subject.reductions)
+
+
+def _first_calls(scope: Scope) -> tuple[Case, ...]:
+    """First of all a call without an upstream gradient, on which nothing later may depend; then one with all arguments,
+    and what is added up in an order of its own: many rows, and many classes."""
+    plain = Case(dtype=scope.dtype, rows=4, classes=7, regime="normal", seed=3)
+    kinds = [_LABELS[kind] for kind in scope.subject.labels]
+    if scope.subject.retraces:
+        return (replace(plain, labels=kinds[0]),)
+    few = [replace(plain, labels=kind) for kind in kinds]
+    first = replace(few[0], upstream="random")
+    many = (replace(first, rows=257, reduction=reduction) for reduction in ("sum", "mean"))
+    return (*few, with_options(first, scope), replace(first, classes=1025), *many)
 
 
 def _repeats(case: Case, bench: Bench) -> Measurement:
@@ -66,7 +80,7 @@ def _batches(scope: Scope) -> tuple[Case, ...]:
 
 
 def _row_labels(subject: Subject) -> list[str]:
-    kinds = [{"index": "index", "dense": "soft"}[kind] for kind in subject.labels]
+    kinds = [_LABELS[kind] for kind in subject.labels]
     return kinds[:1] if subject.retraces else kinds
 
 
@@ -112,6 +126,7 @@ CLAUSES = (
         _takes_logits,
         _draw,
         _repeats,
+        _first_calls,
     ),
     Clause(
         "DET-2",

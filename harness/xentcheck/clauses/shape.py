@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
+from math import isqrt, prod
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,10 @@ _OPTAX = "https://optax.readthedocs.io/en/latest/api/losses.html"
 # Logits of three, four and five dimensions; a position alone, and one of each kind of size
 _POSITIONS = ((5,), (2, 3), (2, 1, 3), (1,))
 _PAST_16_BITS = 65537
+# More than 2**17 for each of two ranks
+_PAST_TWICE_17_BITS = 262145
+# In each octave past 128 the power of two, and an odd number far from any
+_LARGER = tuple(size for octave in (9, 7, 8, 10, 11, 12) for size in (isqrt(2 << 2 * octave) | 1, 1 << octave))
 _LABELS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 
 
@@ -159,27 +163,32 @@ def _large(scope: Scope) -> tuple[Case, ...]:
     cheap.)"""
     kind = "index" if "index" in scope.subject.labels else "one-hot"
     plain = _plain(scope, rows=3, classes=7, labels=kind, regime="normal")
+    compiled = scope.subject.retraces
+    past = (_PAST_16_BITS,) if compiled else (_PAST_16_BITS, _PAST_TWICE_17_BITS)
     vocabularies = tuple(
         replace(plain, rows=1, classes=classes, regime=regime, focus="last", seed=seed)
-        for classes in (_PAST_16_BITS, *(c for c in scope.level.classes if c > _PAST_16_BITS))
+        for classes in (*past, *(c for c in scope.level.classes if c > max(past)))
         for seed, regime in enumerate(("landmark", "wrong"))
     )
-    if scope.subject.retraces:
+    if compiled:
         return vocabularies
     batch = replace(plain, rows=_PAST_16_BITS, classes=2, upstream="random")
     return (*vocabularies, replace(plain, layout="far"), *(() if scope.brief else (batch,)))
 
 
 def _every_size(scope: Scope) -> tuple[Case, ...]:
-    """Every remainder that a block of up to 128 classes or rows can leave: in each row a few classes share the maximum,
-    the first, the last and the edges of blocks in turn, and nothing else counts."""
+    """Every remainder that a block of up to 128 classes or rows can leave, and larger widths: in each row a few classes
+    share the maximum, the first, the last and the edges of blocks in turn, or always the last, and nothing else
+    counts."""
     kind = "index" if "index" in scope.subject.labels else "one-hot"
     plain = _plain(scope, rows=6, classes=5, labels=kind, regime="landmark", focus="sweep")
     if scope.subject.retraces:
         return (replace(plain, classes=15),)
     sizes = (13, 14, 15, 63) if scope.brief else range(1, 131)
-    of_classes = tuple(replace(plain, classes=size, seed=size) for size in sizes)
-    return (*of_classes, *(replace(plain, rows=size, seed=size) for size in sizes))
+    of_classes = (replace(plain, classes=size, seed=size) for size in sizes)
+    of_rows = (replace(plain, rows=size, seed=size) for size in sizes)
+    larger = (replace(plain, classes=size, focus="last") for size in (_LARGER[:2] if scope.brief else _LARGER))
+    return (*of_classes, *of_rows, *larger)
 
 
 def _has_dimensions(subject: Subject) -> str | None:

@@ -36,6 +36,26 @@ def _not_distributions(scope: Scope) -> SearchStrategy[Case]:
     return cases(scope, labels=NOT_DISTRIBUTIONS, regimes=FINITE_REGIMES, min_classes=2)
 
 
+def _each_distribution(scope: Scope) -> tuple[Case, ...]:
+    """Both kinds of rows; soft ones of many small labels, and with each reduction and option. A subject that compiles
+    has its own shapes."""
+    plain = Case(dtype=scope.dtype, rows=4, classes=7, labels="soft", upstream="random", seed=1)
+    if scope.subject.retraces:
+        return ()
+    cases = [replace(plain, labels=kind) for kind in DISTRIBUTIONS] + [replace(plain, classes=257)]
+    cases += [replace(plain, reduction=reduction) for reduction in ("mean", "sum")]
+    if scope.subject.offers("weight"):
+        cases += [replace(plain, weighted=True, reduction=reduction) for reduction in ("none", "mean")]
+    if scope.subject.offers("label_smoothing"):
+        cases.append(replace(plain, label_smoothing=0.5))
+    return tuple(cases)
+
+
+def _each_other(scope: Scope) -> tuple[Case, ...]:
+    plain = Case(dtype=scope.dtype, rows=4, classes=7, upstream="random", seed=1)
+    return () if scope.subject.retraces else tuple(replace(plain, labels=kind) for kind in NOT_DISTRIBUTIONS)
+
+
 def _for_label_gradient(scope: Scope) -> SearchStrategy[Case]:
     return cases(
         scope,
@@ -67,6 +87,7 @@ CLAUSES = (
         _DENSE,
         _distributions,
         matches_reference,
+        _each_distribution,
     ),
     Clause(
         "SOFT-2",
@@ -75,6 +96,7 @@ CLAUSES = (
         has_gradient(_DENSE),
         _not_distributions,
         matches_reference,
+        _each_other,
     ),
     Clause(
         "SOFT-3",

@@ -11,7 +11,7 @@ from xentcheck.bench import Bench
 from xentcheck.build import EXTREME_UPSTREAMS
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, has_gradient, softmax_of_logits
-from xentcheck.clauses.procedures import finite_cases, gradient_of, label_kinds
+from xentcheck.clauses.procedures import finite_cases, finite_regimes, gradient_of, label_kinds
 from xentcheck.clauses.value import matches_reference
 from xentcheck.strategies import Scope
 from xentcheck.verdict import Deviation, Measurement
@@ -19,6 +19,14 @@ from xentcheck.verdict import Deviation, Measurement
 
 def _draw(*upstreams: str) -> Callable[[Scope], SearchStrategy[Case]]:
     return lambda scope: finite_cases(scope, label_kinds(scope.subject), upstreams=upstreams)
+
+
+def _of_kinds(*upstreams: str) -> Callable[[Scope], tuple[Case, ...]]:
+    return lambda scope: tuple(
+        Case(scope.dtype, 4, 7, finite_regimes(scope.subject)[0], labels=kind, upstream=upstream)
+        for kind in label_kinds(scope.subject)
+        for upstream in upstreams
+    )
 
 
 def _zero_for_zero(case: Case, bench: Bench) -> Measurement:
@@ -41,6 +49,7 @@ CLAUSES = (
         has_gradient(lambda _: None),
         _draw("zero", "some-zero"),
         _zero_for_zero,
+        _of_kinds("zero", "some-zero"),
     ),
     Clause(
         "AD-11",
@@ -49,10 +58,6 @@ CLAUSES = (
         has_gradient(softmax_of_logits),
         _draw(*EXTREME_UPSTREAMS),
         matches_reference,
-        lambda scope: tuple(
-            Case(dtype=scope.dtype, rows=4, classes=7, labels=kind, upstream=upstream)
-            for kind in label_kinds(scope.subject)
-            for upstream in EXTREME_UPSTREAMS
-        ),
+        _of_kinds(*EXTREME_UPSTREAMS),
     ),
 )

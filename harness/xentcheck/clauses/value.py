@@ -13,7 +13,7 @@ from xentcheck.bench import Bench
 from xentcheck.cases import Case, Edit
 from xentcheck.clauses.clause import Clause, softmax_of_logits, takes
 from xentcheck.regimes import FINITE_REGIMES
-from xentcheck.strategies import Scope, cases, with_ignored_rows
+from xentcheck.strategies import Scope, cases, with_ignored_rows, with_options
 from xentcheck.verdict import Measurement
 from xentcheck_adapters import WEIGHTED_MEAN, Subject
 
@@ -55,8 +55,10 @@ def _landmarks(scope: Scope) -> tuple[Case, ...]:
         replace(plain, rows=3, classes=4097, regime="wrong", focus="last", seed=7),  # exp(89) overflows in float32
         replace(plain, rows=4, classes=7, focus="first", seed=1, edits=tuple(Edit(row, 0, "-inf") for row in range(4))),
     )
+    other_labels = tuple(replace(plain, label_dtype=dtype) for dtype in scope.subject.label_dtypes[1:])
     regimes = ("confident", "wrong", "offset", "masked")
-    return sizes + tuple(replace(plain, regime=regime, seed=seed) for seed, regime in enumerate(regimes))
+    of_regimes = (replace(plain, regime=regime, seed=seed) for seed, regime in enumerate(regimes))
+    return (*sizes, *other_labels, *of_regimes)
 
 
 def _many_rows(scope: Scope) -> tuple[Case, ...]:
@@ -64,12 +66,36 @@ def _many_rows(scope: Scope) -> tuple[Case, ...]:
     if scope.subject.retraces:
         return ()
     plain = Case(dtype=scope.dtype, rows=4097, classes=3, upstream="random")
-    return (replace(plain, reduction="mean"), replace(plain, reduction="sum"))
+    many = (replace(plain, reduction="mean"), replace(plain, reduction="sum"))
+    return (*_each_reduction(scope)[1:], *many)
 
 
-def _light_row(scope: Scope) -> tuple[Case, ...]:
-    """A mean whose only weight is 1/4: a denominator clamped at 1 shows."""
-    return (Case(dtype=scope.dtype, rows=1, classes=3, weighted=True, reduction="mean", seed=30),)
+def _each_weighted_reduction(scope: Scope) -> tuple[Case, ...]:
+    """Every reduction, with labels of weight 0 too; and a mean whose only weight is 1/4, where a denominator clamped at
+    1 shows."""
+    light = Case(dtype=scope.dtype, rows=1, classes=3, weighted=True, reduction="mean", seed=30)
+    some = _each_reduction(scope, weighted=True, weightless=True)
+    return (light, *_each_reduction(scope, weighted=True), *some)
+
+
+def _each_smoothed_reduction(scope: Scope) -> tuple[Case, ...]:
+    """Every reduction, with class weights too where the subject has them: few classes and much smoothing, so that each
+    share counts."""
+    kind = "index" if "index" in scope.subject.labels else "one-hot"
+    plain = _each_reduction(scope, label_smoothing=0.5, labels=kind)
+    return (*plain, *_each_reduction(scope, label_smoothing=0.5, weighted=True)) if _weighs(scope) else plain
+
+
+def _weighs(scope: Scope) -> bool:
+    return scope.subject.offers("weight") and "index" in scope.subject.labels
+
+
+def _each_reduction(scope: Scope, **fields: Any) -> tuple[Case, ...]:
+    """One small case for each reduction; a subject that compiles has its own shapes."""
+    if scope.subject.retraces:
+        return ()
+    plain = Case(dtype=scope.dtype, rows=5, classes=3, regime="normal", upstream="random", seed=1)
+    return tuple(replace(plain, reduction=reduction, **fields) for reduction in ("none", "mean", "sum"))
 
 
 def _reduced(scope: Scope) -> SearchStrategy[Case]:
@@ -132,14 +158,15 @@ def _sample_weighted(scope: Scope) -> SearchStrategy[Case]:
 
 
 def _each_mean(scope: Scope) -> tuple[Case, ...]:
-    """Each mean over rows of which some have no weight; and over one row of weight 1/4, where a denominator clamped at
-    1 shows."""
-    kind = _KINDS[scope.subject.labels[0]]
+    """Each kind of labels; each mean over rows of which some have no weight; and over one row of weight 1/4, where a
+    denominator clamped at 1 shows."""
+    kind, *others = [_KINDS[kind] for kind in scope.subject.labels]
     case = Case(dtype=scope.dtype, rows=4, classes=7, labels=kind, sample_weighted=True, upstream="random", seed=2)
     means = [replace(case, reduction=name) for name in ("mean", WEIGHTED_MEAN) if name in scope.subject.reductions]
     ignoring = [with_ignored_rows(mean, "some") for mean in means if scope.subject.offers("ignore_index")]
     alone = [replace(mean, rows=1, seed=0) for mean in means if not scope.subject.retraces]
-    return (case, *means, *ignoring, *alone)
+    other_kinds = [replace(case, labels=other) for other in others if not scope.subject.retraces]
+    return (case, *other_kinds, *means, *ignoring, *alone)
 
 
 def _each_regime(**fields: Any) -> Callable[[Scope], tuple[Case, ...]]:
@@ -147,6 +174,13 @@ def _each_regime(**fields: Any) -> Callable[[Scope], tuple[Case, ...]]:
         replace(Case(dtype=scope.dtype, rows=4, classes=7, seed=1, upstream="random", regime=regime), **fields)
         for regime in ("integers", "offset", "wrong")
     )
+
+
+def _with_every_argument(scope: Scope, **fields: Any) -> tuple[Case, ...]:
+    """A mean with weights, smoothing and ignored rows, as far as the subject has them."""
+    ignored = "some" if scope.subject.offers("ignore_index") else "none"
+    cases = _each_reduction(scope, **fields)[:2] if "index" in scope.subject.labels else ()
+    return tuple(with_ignored_rows(with_options(case, scope), ignored) for case in cases)
 
 
 def _offers(option: str) -> Callable[[Subject], str | None]:
@@ -201,7 +235,7 @@ CLAUSES = (
         takes("index", option="weight"),
         _weighted,
         matches_reference,
-        _light_row,
+        _each_weighted_reduction,
         options=True,
     ),
     Clause(
@@ -211,6 +245,7 @@ CLAUSES = (
         _smooths,
         _smoothed,
         matches_reference,
+        _each_smoothed_reduction,
         options=True,
     ),
     Clause(
@@ -220,7 +255,7 @@ CLAUSES = (
         _offers("z_loss"),
         _with_z_loss,
         matches_reference,
-        _each_regime(z_loss=0.125),
+        lambda scope: (*_each_regime(z_loss=0.125)(scope), *_with_every_argument(scope, z_loss=0.125)),
         options=True,
     ),
     Clause(
@@ -230,7 +265,7 @@ CLAUSES = (
         _offers("softcap"),
         _softcapped,
         matches_reference,
-        _each_regime(softcap=30.0),
+        lambda scope: (*_each_regime(softcap=30.0)(scope), *_with_every_argument(scope, softcap=2.0)),
         options=True,
     ),
     Clause(
