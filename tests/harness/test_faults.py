@@ -39,11 +39,6 @@ def test_faults_name_laws() -> None:
     assert [fault.name for fault in FAULTS if getattr(CLAUSES.get(fault.clause), "kind", None) != "law"] == []
 
 
-def test_faults_have_names_of_their_own() -> None:
-    names = [fault.name for fault in FAULTS]
-    assert sorted(set(names)) == sorted(names)
-
-
 def written() -> Iterator[str]:
     """Specs of all functions of the faults' modules: the members of their classes."""
     for found in pkgutil.iter_modules(on_numpy.__path__, f"{on_numpy.__name__}."):

@@ -34,7 +34,7 @@ def _first_calls(scope: Scope) -> tuple[Case, ...]:
         return (replace(plain, labels=kinds[0]),)
     few = [replace(plain, labels=kind) for kind in kinds]
     first = replace(few[0], upstream="random")
-    many = (replace(first, rows=257, reduction=reduction) for reduction in ("sum", "mean"))
+    many = (replace(few[0], rows=257, reduction=reduction) for reduction in ("sum", "mean"))
     return (*few, with_options(first, scope), replace(first, classes=1025), *many)
 
 
