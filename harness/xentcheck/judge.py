@@ -18,6 +18,7 @@ from xentcheck.cases import Case
 from xentcheck.clauses import Clause
 from xentcheck.divergence import Divergence, Ledger
 from xentcheck.levels import Level
+from xentcheck.precedents import precedents
 from xentcheck.strategies import Scope
 from xentcheck.survey import one_row
 from xentcheck.verdict import Deviation, Measurement
@@ -91,7 +92,7 @@ def _judge(assignment: Assignment) -> Record:
             failure = evidence.harness_failure(error, traceback.format_exc())
             return evidence.record(clause, target, Status.HARNESS_ERROR, failure=failure)
     if tally.last_failure:
-        return _failed(assignment, tally, tally.last_failure)
+        return _failed(assignment, known, tally, tally.last_failure)
     shown = [entry for entry in known if entry.clause == clause.id or entry in tally.diverged]
     differs = shown or evidence.contradictions(tally.measurement)
     status = Status.KNOWN_DIVERGENCE if differs else Status.PASS
@@ -143,8 +144,9 @@ def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) ->
 
 
 def _shuffled(cases: Sequence[Case], seed: int) -> list[Case]:
-    """The cases in an order that is another one for each seed: what came before a case must not decide it."""
-    return random.Random(seed).sample(cases, len(cases))
+    """The cases in another order for each seed, so that nobody passes thanks to what came before. The first one stays:
+    what it leaves behind may show in any other."""
+    return [*cases[:1], *random.Random(seed).sample(cases[1:], len(cases[1:]))]
 
 
 def _run_fixed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) -> None:
@@ -255,17 +257,20 @@ def _healed(assignment: Assignment, entry: Divergence, tally: _Tally) -> Record 
     )
 
 
-def _failed(assignment: Assignment, tally: _Tally, case: Case) -> Record:
-    deviation = tally.failures[case]
+def _failed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, case: Case) -> Record:
+    deviation, clause, bench = tally.failures[case], assignment.clause, assignment.bench
+    seen_before = precedents(
+        clause, bench, assignment.level, deviation, lambda *seen: _predicted(assignment, known, *seen) is not None
+    )
     return evidence.record(
-        assignment.clause,
-        assignment.bench.target,
+        clause,
+        bench.target,
         deviation.status,
         measurement=_with_survey(
             deviation.measurement if deviation.measurement.worst else tally.measurement, tally.measurement
         ),
         examples=tally.examples,
-        failure=evidence.failure(assignment.clause, assignment.bench, case, deviation),
+        failure=evidence.failure(clause, bench, case, deviation, seen_before),
     )
 
 
