@@ -19,14 +19,13 @@ from xentcheck.levels import LEVELS
 from xentcheck.strategies import Scope
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters import built_in_subjects
-from xentcheck_adapters.numpy_callable import PREFIX, subject_from_spec
+from xentcheck_adapters import built_in_subjects, subject_from_spec
 from xentcheck_reports import Record
 
 CORPUS, SUBJECTS = load_corpus(), built_in_subjects()
 ASKED = [trigger for trigger in CORPUS.values() if trigger.case]
 RECREATED = [
-    (trigger, [fault for fault in load_registry().faults if fault.spec.startswith(PREFIX) and bug in fault.bugs])
+    (trigger, [fault for fault in load_registry().faults if fault.spec.startswith("numpy:") and bug in fault.bugs])
     for bug, trigger in CORPUS.items()
     if trigger.case
 ]

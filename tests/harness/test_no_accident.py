@@ -18,8 +18,7 @@ from xentcheck.levels import Level
 from xentcheck.strategies import Scope
 from xentcheck.verdict import Measurement
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters import Subject
-from xentcheck_adapters.numpy_callable import subject_from_spec
+from xentcheck_adapters import Subject, subject_from_spec
 from xentcheck_reports import Record, Status
 
 Judged = Callable[..., Record]

@@ -10,11 +10,11 @@ import numpy as np
 from xentcheck_faults.on_numpy.kernel import Array, Batch, Kernel, reduce, weigh
 
 Groups = Callable[[int], Array]
-WIDTH = 4
+WIDTH = 2
 
 
 def in_a_row(rows: int) -> Array:
-    """(N,) the chunk of each row: four in a row, the last one what is left."""
+    """(N,) the chunk of each row: two in a row, the last one what is left."""
     return np.arange(rows) // WIDTH
 
 
@@ -64,15 +64,15 @@ def mask_of_the_first(b: Batch) -> Batch:
 
 
 def without_tail(values: Array, b: Batch) -> Array:
-    """Four chunks of N // 4 rows; what is left is no chunk's."""
-    counts = (np.arange(b.rows) < b.rows // 4 * 4) | (b.rows < 4)
+    """Two chunks of N // 2 rows; what is left is no chunk's."""
+    counts = (np.arange(b.rows) < b.rows // 2 * 2) | (b.rows < 2)
     return weigh(values, b) * counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
 class Chunks:
     """However the rows are cut, sums add up and a mean is their sum over one divisor."""
 
-    mean_of_means = Kernel("the mean of the means of chunks of 4 rows", weigh=averaged_twice(in_a_row))
+    mean_of_means = Kernel("the mean of the means of chunks of two rows", weigh=averaged_twice(in_a_row))
     mean_of_means_in_gradient = Kernel(
         "the gradient is that of the mean of means", weigh=only_gradients(averaged_twice(in_a_row))
     )

@@ -11,10 +11,10 @@ from xentcheck.expectation import Expectation, expect
 from xentcheck.faults import Fault
 from xentcheck.verdict import error_ratio
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters import Call, Outcome, Returned, Subject, built_in_subjects
-from xentcheck_adapters.numpy_callable import BUILT_IN, PREFIX, subject_from_spec
+from xentcheck_adapters import Call, Outcome, Returned, Subject, built_in_subjects, subject_from_spec
+from xentcheck_adapters.numpy_callable import BUILT_IN
 
-_ANY_FUNCTION = subject_from_spec(f"{PREFIX}any:function")  # its precision is that of a function nobody knows
+_ANY_FUNCTION = subject_from_spec("numpy:any:function")  # its precision is that of a function nobody knows
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def _with_each_argument(scope: Scope, case: Case) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def _refused_or_poisoned(case: Case, bench: Bench) -> Measurement:
+def refused_or_poisoned(case: Case, bench: Bench) -> Measurement:
     """Refuses, or returns NaN in the bad row's loss and nothing finite but zero in its gradient."""
     call = bench.call(case)
     outcome = bench.run(call)
@@ -126,7 +126,7 @@ CLAUSES = (
         (_TF,),
         takes("index", inputs="logits"),
         _out_of_range,
-        _refused_or_poisoned,
+        refused_or_poisoned,
         _landmarks,
     ),
 )

@@ -51,9 +51,17 @@ def _each_distribution(scope: Scope) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def _each_other(scope: Scope) -> tuple[Case, ...]:
-    plain = Case(dtype=scope.dtype, rows=4, classes=7, upstream="random", seed=1)
-    return () if scope.subject.retraces else tuple(replace(plain, labels=kind) for kind in NOT_DISTRIBUTIONS)
+def _of_any_sum(scope: Scope) -> tuple[Case, ...]:
+    """What a mean divides by, and what the uniform part of smoothed labels is multiplied with, shows only where rows do
+    not sum to one; entries of all their bits are rounded by whoever keeps labels in a narrower dtype."""
+    subject = scope.subject
+    plain = Case(dtype=scope.dtype, rows=4, classes=7, regime="normal", labels="fractions", seed=1, upstream="random")
+    if subject.retraces:
+        return (plain,)
+    reduced = [replace(plain, labels="double", reduction=name) for name in subject.reductions if name != "none"]
+    smoothed = replace(plain, labels="half", label_smoothing=0.125)
+    others = [replace(plain, labels=kind) for kind in NOT_DISTRIBUTIONS]
+    return (*others, *reduced, *((smoothed,) if subject.offers("label_smoothing") else ()))
 
 
 def _for_label_gradient(scope: Scope) -> SearchStrategy[Case]:
@@ -96,7 +104,7 @@ CLAUSES = (
         has_gradient(_DENSE),
         _not_distributions,
         matches_reference,
-        _each_other,
+        _of_any_sum,
     ),
     Clause(
         "SOFT-3",

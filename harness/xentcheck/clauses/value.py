@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from xentcheck.bench import Bench
 from xentcheck.cases import Case, Edit
 from xentcheck.clauses.clause import Clause, softmax_of_logits, takes
 from xentcheck.regimes import FINITE_REGIMES
-from xentcheck.strategies import Scope, cases, with_ignored_rows, with_options
+from xentcheck.strategies import Scope, cases, with_ignored_rows
 from xentcheck.verdict import Measurement
 from xentcheck_adapters import WEIGHTED_MEAN, Subject
 
@@ -48,7 +48,7 @@ def _landmarks(scope: Scope) -> tuple[Case, ...]:
     plain = Case(dtype=scope.dtype, rows=5, classes=17, upstream="random")
     sizes = (
         replace(plain, classes=1),
-        replace(plain, rows=7, classes=7),
+        replace(plain, rows=4, classes=4),
         replace(plain, rows=4097, classes=3),
         # past 2**15 and 2**16 classes; float16 sums of more than 65504 equal terms overflow, which is another matter
         replace(plain, rows=1, classes=32769 if scope.dtype == "float16" else 65537, regime="normal"),
@@ -78,16 +78,10 @@ def _each_weighted_reduction(scope: Scope) -> tuple[Case, ...]:
     return (light, *_each_reduction(scope, weighted=True), *some)
 
 
-def _each_smoothed_reduction(scope: Scope) -> tuple[Case, ...]:
-    """Every reduction, with class weights too where the subject has them: few classes and much smoothing, so that each
-    share counts."""
+def _each_smoothed(scope: Scope) -> tuple[Case, ...]:
+    """Much smoothing of few classes, so that each share counts."""
     kind = "index" if "index" in scope.subject.labels else "one-hot"
-    plain = _each_reduction(scope, label_smoothing=0.5, labels=kind)
-    return (*plain, *_each_reduction(scope, label_smoothing=0.5, weighted=True)) if _weighs(scope) else plain
-
-
-def _weighs(scope: Scope) -> bool:
-    return scope.subject.offers("weight") and "index" in scope.subject.labels
+    return _each_reduction(scope, label_smoothing=0.5, labels=kind)
 
 
 def _each_reduction(scope: Scope, **fields: Any) -> tuple[Case, ...]:
@@ -125,6 +119,18 @@ def _of_any_labels(scope: Scope) -> SearchStrategy[Case]:
     )
 
 
+def _extremes(option: str, values: Sequence[float]) -> Callable[[Scope], tuple[Case, ...]]:
+    """An argument at the ends of its range, which a shortcut may take for its absence."""
+
+    def cases(scope: Scope) -> tuple[Case, ...]:
+        kind = _KINDS[scope.subject.labels[0]]
+        plain = Case(dtype=scope.dtype, rows=4, classes=7, regime="normal", labels=kind, seed=1, upstream="random")
+        changes: list[dict[str, Any]] = [{option: value} for value in values]
+        return () if scope.subject.retraces else tuple(replace(plain, **change) for change in changes)
+
+    return cases
+
+
 def _with_z_loss(scope: Scope) -> SearchStrategy[Case]:
     def case(plain: Case, zeta: float, ignored: str) -> Case:
         return replace(with_ignored_rows(plain, ignored), z_loss=zeta)
@@ -135,11 +141,13 @@ def _with_z_loss(scope: Scope) -> SearchStrategy[Case]:
 
 def _softcapped(scope: Scope) -> SearchStrategy[Case]:
     zetas = (0.0, 0.125) if scope.subject.offers("z_loss") else (0.0,)
+    ignored = ("none", "some") if scope.subject.offers("ignore_index") else ("none",)
     return st.builds(
-        lambda case, cap, zeta: replace(case, softcap=cap, z_loss=zeta),
+        lambda case, cap, zeta, ignored: replace(with_ignored_rows(case, ignored), softcap=cap, z_loss=zeta),
         _of_any_labels(scope),
         st.sampled_from(_CAPS),
         st.sampled_from(zetas),
+        st.sampled_from(ignored),
     )
 
 
@@ -174,13 +182,6 @@ def _each_regime(**fields: Any) -> Callable[[Scope], tuple[Case, ...]]:
         replace(Case(dtype=scope.dtype, rows=4, classes=7, seed=1, upstream="random", regime=regime), **fields)
         for regime in ("integers", "offset", "wrong")
     )
-
-
-def _with_every_argument(scope: Scope, **fields: Any) -> tuple[Case, ...]:
-    """A mean with weights, smoothing and ignored rows, as far as the subject has them."""
-    ignored = "some" if scope.subject.offers("ignore_index") else "none"
-    cases = _each_reduction(scope, **fields)[:2] if "index" in scope.subject.labels else ()
-    return tuple(with_ignored_rows(with_options(case, scope), ignored) for case in cases)
 
 
 def _offers(option: str) -> Callable[[Subject], str | None]:
@@ -245,7 +246,7 @@ CLAUSES = (
         _smooths,
         _smoothed,
         matches_reference,
-        _each_smoothed_reduction,
+        lambda scope: (*_each_smoothed(scope), *_extremes("label_smoothing", (2.0**-12, 0.9, 1.0))(scope)),
         options=True,
     ),
     Clause(
@@ -255,7 +256,7 @@ CLAUSES = (
         _offers("z_loss"),
         _with_z_loss,
         matches_reference,
-        lambda scope: (*_each_regime(z_loss=0.125)(scope), *_with_every_argument(scope, z_loss=0.125)),
+        _each_regime(z_loss=0.125),
         options=True,
     ),
     Clause(
@@ -265,7 +266,7 @@ CLAUSES = (
         _offers("softcap"),
         _softcapped,
         matches_reference,
-        lambda scope: (*_each_regime(softcap=30.0)(scope), *_with_every_argument(scope, softcap=2.0)),
+        lambda scope: (*_each_regime(softcap=30.0)(scope), *_extremes("softcap", (0.125, 1024.0))(scope)),
         options=True,
     ),
     Clause(
