@@ -50,6 +50,12 @@ class Bug(BaseModel):
     right: str
     outside: str | None = None
 
+    @property
+    def name(self) -> str:
+        """As people refer to it: PaddlePaddle/Paddle #17961, or a commit."""
+        place = self.url.rstrip("/").rpartition("/")[2]
+        return f"{self.repository} {'#' if place.isdecimal() else ''}{place}"
+
 
 @cache
 def load_bugs() -> Mapping[str, Bug]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from xentcheck.aggregate import Thresholds, thresholds
+from xentcheck.audit.command import audit
 from xentcheck.bench import Bench, Target
 from xentcheck.build import build_call
 from xentcheck.calibrate import (
@@ -23,10 +24,12 @@ from xentcheck.cases import Case, case_from_token
 from xentcheck.certify.command import certify
 from xentcheck.clauses import Clause
 from xentcheck.contract import CONTRACT
+from xentcheck.corpus import triggers_of
 from xentcheck.divergence import load_ledger
 from xentcheck.evidence import describe_case, failure
 from xentcheck.explanation import explain_clause
 from xentcheck.grades import recorded_grades
+from xentcheck.lint.command import lint
 from xentcheck.selection import (
     ALL,
     DEVICES,
@@ -53,7 +56,9 @@ def main() -> None:
     """Is this softmax cross-entropy right, on this device and dtype? To judge subjects: pytest --backend=NAMES"""
 
 
+main.add_command(audit)
 main.add_command(certify)
+main.add_command(lint)
 main.add_command(self_test)
 
 
@@ -102,8 +107,9 @@ def explain(clause: str) -> None:
 @click.argument("token")
 @click.option("--device", default="cpu", type=click.Choice(DEVICES), show_default=True)
 def replay(clause: str, subject: str, token: str, device: str) -> None:
-    """Check one case of CLAUSE on SUBJECT again; TOKEN is what a failure printed. Exits with 1 if it still fails."""
-    asked, case = _clause(clause), _replayable(token)
+    """Check one case of CLAUSE on SUBJECT again; TOKEN is what a failure printed, or the id of a known bug whose
+    trigger it is. Exits with 1 if it still fails."""
+    asked, case = _clause(clause), _trigger(clause, token) or _replayable(token)
     (chosen,) = _selected((subject,), exactly_one=True)
     with WorkerPool() as pool:
         bench = Bench(Target(chosen, device, case.dtype), pool, {**built_in_subjects(), chosen.name: chosen})
@@ -122,6 +128,11 @@ def _clause(name: str) -> Clause:
     if name not in CONTRACT:
         raise click.UsageError(f"unknown clause {name!r}; known: {', '.join(CONTRACT)}")
     return CONTRACT[name]
+
+
+def _trigger(clause: str, bug: str) -> Case | None:
+    """The case by which a bug of the replay corpus breaks the clause."""
+    return next((trigger.case for trigger in triggers_of(clause) if trigger.bug.id == bug), None)
 
 
 def _replayable(token: str) -> Case:

@@ -92,12 +92,26 @@ class Estimates:
 
 
 def ask(bench: Bench, call: Call) -> Estimates:
-    """The subject's answer to a call; raises Deviation if there is none, or one of a wrong form."""
-    answer, expected = bench.answer(call), bench.expect(call)
+    """The subject's answer to a call; raises Deviation if there is none, or one of a wrong form or without numbers."""
+    expected = bench.expect(call)
+    answer = in_numbers(bench.answer(call), expected)
     parts = {
         name: Estimate(array.astype(np.float64), expected.parts[name].bound) for name, array in answer.results.items()
     }
     return Estimates(parts["loss"], parts.get("grad_logits"))
+
+
+def in_numbers(answer: Returned, expectation: Expectation) -> Returned:
+    """The answer; raises Deviation where it holds a NaN or an infinity and a number is due. Of two sides that are not
+    numbers every law holds."""
+    for what, array in answer.results.items():
+        expected, values = expectation.parts[what], array.astype(np.float64)
+        infinite = np.isinf(values) & np.isfinite(expected.value) & ~expected.may_be_infinite
+        wrong = infinite | (np.isnan(values) & ~np.isnan(expected.value))
+        if wrong.any():
+            place = [int(i) for i in np.argwhere(wrong)[0]]
+            raise Deviation(what, expected="a finite number", got=f"{what}{place or ''} {values[tuple(place)]!r}")
+    return answer
 
 
 def agree(mine: Estimates, other: Estimates, bench: Bench, token: str) -> Measurement:

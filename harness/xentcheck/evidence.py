@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from xentcheck.bench import Bench, Target
+from xentcheck.bugs import Bug
 from xentcheck.cases import Case
 from xentcheck.clauses import Clause
 from xentcheck.divergence import Divergence
@@ -16,7 +17,7 @@ from xentcheck.grades import grade_of
 from xentcheck.row_errors import accuracy, horizon
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck_adapters import Call
-from xentcheck_reports import Bitwise, Failure, Record, Standing, Status
+from xentcheck_reports import Bitwise, Failure, Precedent, Record, Standing, Status
 from xentcheck_reports import Divergence as DivergenceRecord
 
 _MOST_SHOWN = 48
@@ -72,8 +73,8 @@ def _compared_with(clause: Clause, target: Target) -> str:
     return twins.get(clause.id) or "its own answers"
 
 
-def failure(clause: Clause, bench: Bench, case: Case, deviation: Deviation) -> Failure:
-    """A failure with its shrunk input, what was allowed, what came, and how to see it again."""
+def failure(clause: Clause, bench: Bench, case: Case, deviation: Deviation, precedents: Sequence[Bug] = ()) -> Failure:
+    """A failure with its shrunk input, what was allowed, what came, how to see it again, and who had it before."""
     target = bench.target
     command = ["xentcheck", "replay", clause.id, target.subject.name, case.token]
     if target.device != "cpu":
@@ -85,6 +86,7 @@ def failure(clause: Clause, bench: Bench, case: Case, deviation: Deviation) -> F
         got=deviation.got,
         replay=shlex.join(command),
         detail=deviation.detail,
+        precedents=[Precedent(name=bug.name, url=bug.url) for bug in precedents],
     )
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from xentcheck.clauses import Clause
+from xentcheck.corpus import triggers_of
 from xentcheck.divergence import Ledger
 from xentcheck_adapters import Subject
 
@@ -25,3 +26,6 @@ def explain_clause(clause: Clause, subjects: Iterable[Subject], ledger: Ledger) 
         if entry.clause == clause.id:
             yield f"  known divergence  {', '.join(entry.subjects)}: {entry.reason}"
             yield f"      {entry.link}"
+    for trigger in triggers_of(clause.id):
+        bad = f" ({trigger.bad})" if trigger.bad else ""
+        yield f"  known bug  {trigger.bug.id}, {trigger.bug.name}{bad}: {trigger.bug.trigger}"

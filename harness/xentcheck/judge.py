@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from xentcheck.cases import Case
 from xentcheck.clauses import Clause
 from xentcheck.divergence import Divergence, Ledger
 from xentcheck.levels import Level
+from xentcheck.precedents import precedents
 from xentcheck.strategies import Scope
 from xentcheck.survey import one_row
 from xentcheck.verdict import Deviation, Measurement
@@ -90,7 +92,7 @@ def _judge(assignment: Assignment) -> Record:
             failure = evidence.harness_failure(error, traceback.format_exc())
             return evidence.record(clause, target, Status.HARNESS_ERROR, failure=failure)
     if tally.last_failure:
-        return _failed(assignment, tally, tally.last_failure)
+        return _failed(assignment, known, tally, tally.last_failure)
     shown = [entry for entry in known if entry.clause == clause.id or entry in tally.diverged]
     differs = shown or evidence.contradictions(tally.measurement)
     status = Status.KNOWN_DIVERGENCE if differs else Status.PASS
@@ -128,7 +130,7 @@ def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) ->
     def check(case: Case) -> None:
         _check(assignment, known, tally, case)
 
-    for case in (*assignment.clause.fixed(scope), *_examples(assignment, known)):
+    for case in _shuffled((*assignment.clause.fixed(scope), *_examples(assignment, known)), assignment.seed):
         try:
             check(case)
         except Deviation:
@@ -141,23 +143,34 @@ def _draw(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) ->
     _settings(assignment)(test)()  # after `seed`, which would switch the database off
 
 
-def _run_fixed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) -> None:
-    """All fixed cases, also after a wrong answer: a survey is about all of its regimes. The first failure is told."""
+def _shuffled(cases: Sequence[Case], seed: int) -> list[Case]:
+    """The cases in another order for each seed, so that nobody passes thanks to what came before. The first one stays:
+    what it leaves behind may show in any other."""
+    return [*cases[:1], *random.Random(seed).sample(cases[1:], len(cases[1:]))]
 
-    def check(cases: Sequence[Case]) -> None:
-        for case in cases:
+
+def _run_fixed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally) -> None:
+    """All fixed cases, also after a wrong answer: a survey is about all of its regimes. The first failure is told, and
+    measurements are kept, in the order of the cases."""
+
+    def check(cases: Sequence[Case]) -> Measurement:
+        measured: dict[Case, Measurement] = {}
+        for case in _shuffled(cases, assignment.seed):
+            tally.measurement = Measurement()
             try:
                 _check(assignment, known, tally, case)
             except Deviation as deviation:
                 if deviation.status is not Status.FAIL:
-                    return
+                    break
+            finally:
+                measured[case] = tally.measurement
+        return sum((measured[case] for case in cases if case in measured), Measurement())
 
-    check(assignment.clause.fixed(_scope(assignment)))
-    surveyed = tally.measurement
-    check(_examples(assignment, known))
-    tally.measurement = _with_survey(tally.measurement, surveyed)
+    fixed, examples = assignment.clause.fixed(_scope(assignment)), _examples(assignment, known)
+    surveyed = check(fixed)
+    tally.measurement = _with_survey(surveyed + check(examples), surveyed)
     if tally.failures:
-        first = next(iter(tally.failures))
+        first = min(tally.failures, key=(*fixed, *examples).index)
         tally.last_failure = _row_alone(assignment, tally, first) or first
 
 
@@ -244,17 +257,20 @@ def _healed(assignment: Assignment, entry: Divergence, tally: _Tally) -> Record 
     )
 
 
-def _failed(assignment: Assignment, tally: _Tally, case: Case) -> Record:
-    deviation = tally.failures[case]
+def _failed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, case: Case) -> Record:
+    deviation, clause, bench = tally.failures[case], assignment.clause, assignment.bench
+    seen_before = precedents(
+        clause, bench, assignment.level, deviation, lambda *seen: _predicted(assignment, known, *seen) is not None
+    )
     return evidence.record(
-        assignment.clause,
-        assignment.bench.target,
+        clause,
+        bench.target,
         deviation.status,
         measurement=_with_survey(
             deviation.measurement if deviation.measurement.worst else tally.measurement, tally.measurement
         ),
         examples=tally.examples,
-        failure=evidence.failure(assignment.clause, assignment.bench, case, deviation),
+        failure=evidence.failure(clause, bench, case, deviation, seen_before),
     )
 
 

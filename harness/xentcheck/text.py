@@ -10,6 +10,7 @@ from xentcheck_reports import Failure, Port
 def describe_failure(failure: Failure) -> str:
     """A failure as text: the shrunk input, what was allowed, what came, how to replay it."""
     parts = [failure.summary, "", failure.case, "", f"expected  {failure.expected}", f"got       {failure.got}"]
+    parts += [f"as in     {bug.name}: {bug.url}" for bug in failure.precedents]
     if failure.detail:
         parts += ["", failure.detail]
     if failure.replay:

@@ -59,6 +59,13 @@ class Bitwise(_Model):
         return self
 
 
+class Precedent(_Model):
+    """A known bug of another implementation, or of an earlier version, that the failing case is the trigger of."""
+
+    name: str
+    url: str
+
+
 class Failure(_Model):
     """A failure as a person needs it: the shrunk input, what was allowed, what came, how to see it again."""
 
@@ -68,6 +75,7 @@ class Failure(_Model):
     got: str
     replay: str
     detail: str | None = None
+    precedents: list[Precedent] = []
 
 
 class Divergence(_Model):

@@ -225,3 +225,25 @@ def test_arrays_of_any_size_make_the_round_trip(ask: Ask, shape: tuple[int, int]
     outcome = ask("echoes", Call(logits, np.zeros(shape[0], np.int64)))
     assert isinstance(outcome, Returned), outcome
     np.testing.assert_array_equal(outcome.grad_logits, logits, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((2, 3), "float32"),
+        ((5, 40), "float64"),
+        ((300, 40), "float16"),
+        ((300, 40), "float32"),
+        ((2100, 4100), "float32"),
+    ],
+)
+@pytest.mark.parametrize("function", ["writes_nothing", "computes_nowhere"])
+def test_memory_that_nobody_wrote_holds_no_number_that_could_be_right(
+    ask: Ask, function: str, shape: tuple[int, int], dtype: str
+) -> None:
+    call = Call(np.zeros(shape, dtype), np.zeros(shape[0], np.int64))
+    ask("zeros", call)  # leaves an answer behind
+    outcome = ask(function, call)
+    assert isinstance(outcome, Returned)
+    for array in outcome.results.values():
+        assert not (array < np.sqrt(np.finfo(dtype).max)).any()

@@ -10,6 +10,7 @@ from xentcheck.aggregate import Knowledge, batch_statistics, thresholds
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, has_gradient, softmax_of_logits
+from xentcheck.estimate import in_numbers
 from xentcheck.expectation import Expectation, Expected, declared_profile, softmax_reference
 from xentcheck.grades import FAILED, grade_ratios, measured_grade, recorded_grade
 from xentcheck.rounding import misrounded
@@ -85,7 +86,7 @@ def _looks_honest(case: Case, bench: Bench) -> Measurement:
 def _shares_one_mode(case: Case, bench: Bench) -> Measurement:
     """The gradient is within the bounds around what its row's shared error makes of it."""
     call, dtype = bench.call(case), bench.target.dtype
-    answer = bench.answer(call)
+    answer = in_numbers(bench.answer(call), bench.expect(call))
     problem, reference = softmax_reference(call, bench.subject, dtype)
     profile = declared_profile(bench.subject.precision[dtype], dtype, call.layout)
     assert answer.grad_logits is not None

@@ -12,6 +12,7 @@ from hypothesis.strategies import SearchStrategy
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
+from xentcheck.corpus import corpus_cases
 from xentcheck.strategies import Scope
 from xentcheck.verdict import Measurement
 from xentcheck_adapters import Subject
@@ -60,9 +61,13 @@ class Clause:
         return int(self.id.split("-")[1])
 
     def fixed(self, scope: Scope) -> tuple[Case, ...]:
-        """Those of the cases that every run checks which the subject can be asked about."""
-        reductions = scope.subject.reductions
-        return tuple(c for c in self.always(scope) if scope.allows(c.classes) and c.reduction in reductions)
+        """Those of the cases that every run checks which the subject can be asked about: the clause's own, and the
+        triggers of known bugs that break it."""
+        reductions, cases = (
+            scope.subject.reductions,
+            dict.fromkeys((*self.always(scope), *corpus_cases(self.id, scope))),
+        )
+        return tuple(c for c in cases if scope.allows(c.classes) and c.reduction in reductions)
 
 
 def softmax_of_logits(subject: Subject) -> str | None:

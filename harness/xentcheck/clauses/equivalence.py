@@ -12,6 +12,7 @@ from hypothesis.strategies import SearchStrategy
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause
+from xentcheck.estimate import in_numbers
 from xentcheck.expectation import Expectation
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.soft_labels import one_hot_rows
@@ -70,8 +71,9 @@ def one_hot(call: Call) -> Call:
 def _forms_agree(case: Case, bench: Bench) -> Measurement:
     call, twin = bench.call(case), bench.of(bench.subject.form_twin or bench.subject.name)
     dense = one_hot(call)
-    mine, other = bench.answer(call), twin.answer(dense)
-    return agree(mine, other, better_bound_twice(bench.expect(call), twin.expect(dense)), case.token)
+    expected, other = bench.expect(call), twin.answer(dense)
+    mine = in_numbers(bench.answer(call), expected)
+    return agree(mine, other, better_bound_twice(expected, twin.expect(dense)), case.token)
 
 
 def _is_a_mode(subject: Subject) -> str | None:

@@ -5,9 +5,8 @@ tests/losses/test_cross_entropy.py. All draw logits by `randn` and labels by `ra
 reduce by mean or sum, go backward from that (mostly from a gradient of 1) and compare loss and gradient with PyTorch's
 own function in float32. What one or the other of them tests (class weights, soft labels, the z-loss, a cap, an ignore
 label that is a class) is tested here throughout; only the vocabulary's shapes have fewer rows. Tolerances are the
-defaults of torch.testing.assert_close, which compares by |actual - expected| <= atol + rtol |expected|
-(https://docs.pytorch.org/docs/stable/testing.html); shapes must be equal, NaN equals nothing, and a wider dtype is
-taken as it is.
+defaults of torch.testing.assert_close (https://docs.pytorch.org/docs/stable/testing.html); shapes must be equal, NaN
+equals nothing, and a wider dtype is taken as it is.
 """
 
 from __future__ import annotations
@@ -20,13 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from xentcheck.audit.tolerance import ASSERT_CLOSE
 from xentcheck.randomness import Array
 from xentcheck.verdict import describe
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import REDUCTIONS, Call, Returned, Subject, dtype_named
 
-# (rtol, atol)
-TOLERANCES = {"float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
 DTYPES = ("float32", "bfloat16", "float16")
 SHAPES = ((8, 32), (4, 128), (63, 41), (3, 1000), (4, 32000))
 _IGNORED = -100
@@ -56,17 +54,9 @@ def notices(subject: Subject, pool: WorkerPool, dtypes: Iterable[str]) -> str | 
         if not isinstance(outcome, Returned):
             return f"{describe(outcome)} at {setting}"
         for what, got, expected in (("loss", outcome.loss, loss), ("gradient", outcome.grad_logits, grad)):
-            if got is None or not close(got, expected, setting.dtype):
+            if got is None or not ASSERT_CLOSE[setting.dtype].share(got, expected) <= 1:
                 return f"{what} at {setting}"
     return None
-
-
-def close(actual: Array, expected: Array, dtype: str) -> bool:
-    """As torch.testing.assert_close has it, with its tolerances for the dtype."""
-    if actual.shape != expected.shape:
-        return False
-    rtol, atol = TOLERANCES[dtype]
-    return bool(np.isclose(actual.astype(np.float64), expected.astype(np.float64), rtol=rtol, atol=atol).all())
 
 
 _OPTIONS: dict[str, dict[str, Any]] = {

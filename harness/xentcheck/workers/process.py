@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import xentcheck_adapters
+from xentcheck_adapters import poison
 from xentcheck_adapters.slab import Slab, create_slab_descriptor
 from xentcheck_adapters.wire import Header, decode, encode
 
@@ -37,7 +38,7 @@ from xentcheck_adapters.worker import main
 main(arguments)
 """
 # glibc gives large blocks back to the system at every free; getting them anew costs a page fault per 4 KiB, which is
-# half of a call. What is reused is also not zero, so that a subject which reads before it writes shows it.
+# half of a call.
 _REUSED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 _STACK_TAIL = 6000
 _WATCH_INTERVAL = 0.5
@@ -87,7 +88,7 @@ class WorkerProcess:
         root = str(Path(xentcheck_adapters.__file__).parent)
         self._process = subprocess.Popen(
             [interpreter, "-c", _BOOTSTRAP, root, *arguments],
-            env={**_REUSED_MEMORY, **os.environ, "OMP_NUM_THREADS": "1", **environment},
+            env={**_REUSED_MEMORY, **poison.ENVIRONMENT, **os.environ, "OMP_NUM_THREADS": "1", **environment},
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=self._errors,
