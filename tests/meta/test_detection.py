@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
 from operator import attrgetter
 
@@ -12,7 +11,6 @@ import pytest
 from xentcheck.faults import Fault, load_registry
 from xentcheck.selftest.run import TIERS
 from xentcheck.selftest.trial import Court, hear, try_fault
-from xentcheck.workers import WorkerPool
 from xentcheck_adapters.numpy_callable import load_function
 from xentcheck_faults.on_numpy.kernel import Array
 
@@ -38,12 +36,6 @@ SAMPLE = (
     "ZLoss.not_doubled",
     "Softcap.without_derivative",
 )
-
-
-@pytest.fixture(scope="session")
-def court() -> Iterator[Court]:
-    with WorkerPool() as pool:
-        yield Court(pool, seed=1)
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from test_detection import QUICK, SEED
 
-from xentcheck.bench import Bench, Target
 from xentcheck.clauses import CLAUSES
-from xentcheck.divergence import Ledger
 from xentcheck.faults import load_registry
-from xentcheck.judge import Assignment, judge
-from xentcheck.workers import WorkerPool
-from xentcheck_adapters.numpy_callable import subject_from_spec
+from xentcheck.levels import LEVELS
+from xentcheck.selftest.trial import Court
 from xentcheck_reports import Status
 
+NOT_SHRUNK = replace(LEVELS["quick"], shrink_seconds=0)
 BY_NAME = {fault.name: fault for fault in load_registry().faults}
 CAUGHT = (
     ("MET-1", "Softmax.no_maximum", "float32"),
@@ -46,14 +43,8 @@ CAUGHT = (
 )
 
 
-@pytest.fixture(scope="module")
-def pool() -> Iterator[WorkerPool]:
-    with WorkerPool() as pool:
-        yield pool
-
-
 @pytest.mark.parametrize(("clause", "fault", "dtype"), CAUGHT)
-def test_a_law_catches_its_fault(pool: WorkerPool, clause: str, fault: str, dtype: str) -> None:
-    subject = subject_from_spec(BY_NAME[fault].spec)
-    bench = Bench(Target(subject, "cpu", dtype), pool, {subject.name: subject})
-    assert judge(Assignment(CLAUSES[clause], bench, QUICK, Ledger(()), SEED, None)).status is Status.FAIL
+def test_a_law_catches_its_fault(court: Court, clause: str, fault: str, dtype: str) -> None:
+    subject = court.summon(BY_NAME[fault].spec, dtype)
+    record, _ = court.judge(CLAUSES[clause], subject, dtype, NOT_SHRUNK)
+    assert record.status is Status.FAIL
