@@ -17,8 +17,8 @@ from xentcheck.cases import Case
 from xentcheck.clauses import Clause
 from xentcheck.divergence import Divergence, Ledger
 from xentcheck.levels import Level
+from xentcheck.minimise import minimise
 from xentcheck.strategies import Scope
-from xentcheck.survey import one_row
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck_adapters import Unavailable
 from xentcheck_reports import Record, Status
@@ -90,7 +90,7 @@ def _judge(assignment: Assignment) -> Record:
             failure = evidence.harness_failure(error, traceback.format_exc())
             return evidence.record(clause, target, Status.HARNESS_ERROR, failure=failure)
     if tally.last_failure:
-        return _failed(assignment, tally, tally.last_failure)
+        return _failed(assignment, known, tally, tally.last_failure)
     shown = [entry for entry in known if entry.clause == clause.id or entry in tally.diverged]
     differs = shown or evidence.contradictions(tally.measurement)
     status = Status.KNOWN_DIVERGENCE if differs else Status.PASS
@@ -157,22 +157,7 @@ def _run_fixed(assignment: Assignment, known: Sequence[Divergence], tally: _Tall
     check(_examples(assignment, known))
     tally.measurement = _with_survey(tally.measurement, surveyed)
     if tally.failures:
-        first = next(iter(tally.failures))
-        tally.last_failure = _row_alone(assignment, tally, first) or first
-
-
-def _row_alone(assignment: Assignment, tally: _Tally, case: Case) -> Case | None:
-    """The row with the worst error as a case of its own, if it fails alone as well: what a person can read."""
-    worst = tally.failures[case].measurement.worst
-    alone = one_row(case, assignment.bench.call(case), worst.row) if worst and worst.row is not None else None
-    if alone:
-        try:
-            assignment.clause.check(alone, assignment.bench)
-        except Deviation as deviation:
-            if deviation.status is Status.FAIL:
-                tally.failures[alone] = deviation
-                return alone
-    return None
+        tally.last_failure = next(iter(tally.failures))
 
 
 def _check(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, case: Case) -> None:
@@ -244,8 +229,15 @@ def _healed(assignment: Assignment, entry: Divergence, tally: _Tally) -> Record 
     )
 
 
-def _failed(assignment: Assignment, tally: _Tally, case: Case) -> Record:
-    deviation = tally.failures[case]
+def _failed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, case: Case) -> Record:
+    case, deviation = minimise(
+        assignment.clause,
+        assignment.bench,
+        case,
+        tally.failures[case],
+        is_known=lambda case, deviation: _predicted(assignment, known, case, deviation) is not None,
+        seconds=assignment.level.shrink_seconds,
+    )
     return evidence.record(
         assignment.clause,
         assignment.bench.target,

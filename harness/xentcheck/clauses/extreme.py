@@ -29,15 +29,14 @@ def _kind(subject: Subject) -> str:
 
 def _explicit(scope: Scope, rows: list[list[float]], labels: list[int]) -> Case:
     """Rows given as values, in the form of labels that the subject takes."""
-    given: tuple[object, ...] = tuple(labels)
-    if _kind(scope.subject) == "one-hot":
-        given = tuple(tuple(row) for row in one_hot_rows(np.array(labels), _CLASSES).tolist())
+    one_hot = _kind(scope.subject) == "one-hot"
+    given = one_hot_rows(np.array(labels), _CLASSES) if one_hot else np.array(labels)
     return Case(
         dtype=scope.dtype,
         rows=len(rows),
         classes=_CLASSES,
         labels=_kind(scope.subject),
-        explicit=Explicit(tuple(tuple(row) for row in rows), given),
+        explicit=Explicit.of(rows, given),
     )
 
 
@@ -127,7 +126,7 @@ def _has_its_signs(case: Case, bench: Bench) -> Measurement:
     """exp(0) is one of the terms of the sum, so its logarithm is not negative, and no term exceeds it: true of every
     order of additions, because rounding keeps the order of numbers."""
     call = bench.call(case)
-    answer, label = ask(bench, call), bench.call(replace(case, labels="index")).labels
+    answer, label = ask(bench, call), call.labels.argmax(axis=1) if call.has_dense_labels else call.labels
     at_label = one_hot_rows(label, case.classes) > 0
     seen = {"loss": (answer.loss.value, answer.loss.value < 0)}
     if answer.grad_logits:

@@ -1,0 +1,134 @@
+"""Minimisation: the smallest rows, classes, values and options with which a failure still shows, with the arrays in hand.
+
+Hypothesis shrinks what a case is drawn from; here single rows and classes go, and numbers become simple ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from xentcheck.bench import Bench
+from xentcheck.cases import Case
+from xentcheck.clauses import Clause
+from xentcheck.minimise.deletion import without_needless
+from xentcheck.minimise.pinned import arrays_of, needed_classes, pinned, with_arrays, with_classes, with_rows
+from xentcheck.minimise.plainer import plainer
+from xentcheck.minimise.simpler import CHANGES, TO_ONES, borrowed, concentrated, simpler
+from xentcheck.minimise.trial import Exhausted, Trials
+from xentcheck.randomness import Array
+from xentcheck.verdict import Deviation
+from xentcheck_adapters import dtype_named
+from xentcheck_reports import Status
+
+__all__ = ["minimise"]
+
+# Drawn cases above this many logits first lose rows and classes as drawn cases, which costs less than their arrays.
+_LARGE = 1 << 12
+_PASSES = 3
+
+
+def minimise(
+    clause: Clause,
+    bench: Bench,
+    case: Case,
+    deviation: Deviation,
+    *,
+    is_known: Callable[[Case, Deviation], bool],
+    seconds: float,
+) -> tuple[Case, Deviation]:
+    """The smallest case found that deviates likewise, and its deviation; the given one where there is nothing to gain.
+
+    What counts as the same: the same result and status, not `is_known`, and an honest subject does not deviate. Policies
+    and statistics are about their cases as they are; a hang costs too much to be repeated.
+    """
+    shrinks = clause.kind == "law" and not clause.statistical and deviation.status in (Status.FAIL, Status.CRASH)
+    if seconds <= 0 or not shrinks or not case.rows:
+        return case, deviation
+    trials = Trials(clause, bench, case, deviation, is_known, seconds)
+    with suppress(Exhausted):
+        _search(trials, bench)
+    return trials.case, trials.deviation
+
+
+def _search(trials: Trials, bench: Bench) -> None:
+    if trials.case.rows * trials.case.classes > _LARGE and not trials.case.explicit:
+        _fewer_drawn(trials)
+    if not trials.works(pinned(trials.case)) and not trials.case.explicit:
+        return  # the clause makes something else of a drawn case than of its values
+    for _ in range(_PASSES):
+        before = trials.case
+        _fewer_rows(trials)
+        if bench.subject.inputs != "probabilities":  # which sum to one
+            _fewer_classes(trials)
+        _plainer_call(trials, bench)
+        if bench.subject.inputs != "probabilities":
+            _simpler_values(trials)
+        if trials.case == before:
+            return
+
+
+def _fewer_drawn(trials: Trials) -> None:
+    """Fewer rows and classes of the same kind, drawn anew."""
+    for name, least in (("rows", prod(trials.case.positions)), ("classes", 1)):
+        step = getattr(trials.case, name)
+        while step > least:
+            step //= 2
+            while (fewer := getattr(trials.case, name) - max(step, least)) >= least and trials.works(
+                replace(trials.case, **{name: fewer})
+            ):
+                pass
+
+
+def _fewer_rows(trials: Trials) -> None:
+    worst, block = trials.deviation.measurement.worst, prod(trials.case.positions)
+    if worst and worst.row is not None and block == 1:
+        trials.works(with_rows(trials.case, [worst.row]))
+    start = trials.case
+
+    def works(blocks: list[int]) -> bool:
+        return trials.works(with_rows(start, [block * b + i for b in blocks for i in range(block)]))
+
+    without_needless(list(range(start.rows // block)), works)
+
+
+def _fewer_classes(trials: Trials) -> None:
+    worst, needed = trials.deviation.measurement.worst, needed_classes(trials.case)
+    if worst and worst.column is not None:
+        trials.works(with_classes(trials.case, sorted({*needed, worst.column})))
+    start = trials.case
+    needed = needed_classes(start)
+
+    def works(classes: list[int]) -> bool:
+        return trials.works(with_classes(start, sorted({*classes, *needed})))
+
+    without_needless([column for column in range(start.classes) if column not in needed], works)
+
+
+def _plainer_call(trials: Trials, bench: Bench) -> None:
+    while any(trials.works(plain) for plain in plainer(trials.case, bench.subject)):
+        pass
+
+
+def _simpler_values(trials: Trials) -> None:
+    """Numbers that an honest subject takes as well; without one, numbers that are there already."""
+    for name, values in arrays_of(trials.case).items():
+        if name == "labels":
+            if values.ndim == 2 and trials.case.labels != "multi-hot":
+                simpler(values, concentrated, lambda labels: trials.works(_with_values(trials.case, "labels", labels)))
+            continue
+        usual = CHANGES if name in ("logits", "vector") else TO_ONES
+        for change in usual if trials.has_witness else borrowed(values):
+            values = arrays_of(trials.case)[name]
+            simpler(values, change, lambda tried, name=name: trials.works(_with_values(trials.case, name, tried)))
+
+
+def _with_values(case: Case, name: str, values: Array) -> Case | None:
+    """The case with these values; None if its dtype does not hold them."""
+    with np.errstate(over="ignore"):
+        held = values.astype(dtype_named(case.dtype)).astype(np.float64)
+    return with_arrays(case, {**arrays_of(case), name: values}) if (held == values)[np.isfinite(values)].all() else None
