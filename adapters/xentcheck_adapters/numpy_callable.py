@@ -20,6 +20,7 @@ import numpy as np
 from xentcheck_adapters.call import REDUCTIONS, Array, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned, Unavailable
+from xentcheck_adapters.recipe import Keywords, NoRecipe, Recipe, is_bfloat16
 from xentcheck_adapters.subject import Precision, Subject
 
 PREFIX = "numpy:"
@@ -157,3 +158,43 @@ def _loss_and_gradient(answer: Any) -> tuple[Array, Array]:
         raise TypeError(f"the function must return (loss, grad_logits), got {type(answer).__name__}")
     loss, gradient = answer
     return np.asarray(loss), np.asarray(gradient)
+
+
+def recipe(subject: str, call: Call) -> Recipe:
+    """A call of the named function as lines."""
+    imports, function = imported(
+        SUBJECTS[0].api.replace(".cross_entropy", ":cross_entropy") if subject == BUILT_IN else subject[len(PREFIX) :]
+    )
+    arrays = ("weight", "sample_weight")
+    given = {name: None if getattr(call, name) is None else in_its_dtype(name, call) for name in arrays}
+    scalars = {
+        "ignore_index": call.ignore_index,
+        "label_smoothing": call.label_smoothing or None,
+        "z_loss": call.z_loss or None,
+        "softcap": call.softcap,
+        "reduction": repr(call.reduction),
+        "grad_output": None if call.upstream is None else in_its_dtype("upstream", call),
+    }
+    if is_bfloat16(call.logits):
+        imports = (*imports, "import ml_dtypes")
+    text = f"{function}({in_its_dtype('logits', call)}, {in_its_dtype('labels', call)}{Keywords({**given, **scalars})})"
+    return Recipe(imports, (f"loss, grad = {text}",))
+
+
+def imported(target: str) -> tuple[tuple[str, ...], str]:
+    """The lines that import `MODULE_OR_FILE:QUALNAME`, and what it is called then."""
+    source, qualname = target.split(":")
+    if not source.endswith(".py"):
+        return (f"from {source} import {qualname.partition('.')[0]}",), qualname
+    path = Path(source).resolve()
+    if not path.stem.isidentifier():
+        raise NoRecipe(f"{path.name} is no name of a module")
+    return (
+        f"import sys; sys.path.insert(0, {str(path.parent)!r})",
+        f"from {path.stem} import {qualname.partition('.')[0]}",
+    ), qualname
+
+
+def in_its_dtype(name: str, call: Call) -> str:
+    """The call's array of that name, in its dtype."""
+    return f"{name}.astype(ml_dtypes.bfloat16)" if is_bfloat16(getattr(call, name)) else name

@@ -85,6 +85,7 @@ def failure(clause: Clause, bench: Bench, case: Case, deviation: Deviation) -> F
         got=deviation.got,
         replay=shlex.join(command),
         detail=deviation.detail,
+        token=case.token,
     )
 
 

@@ -6,10 +6,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeFloat, N
 
 from xentcheck_reports.status import Standing, Status
 
-SCHEMA_VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)
-"""Version 1 lacks accuracy, horizon and grade, version 2 the kind of clause and the choices: all are optional, so their
-files read as they are."""
+SCHEMA_VERSION = 4
+READABLE_VERSIONS = (1, 2, 3, 4)
+"""Version 1 lacks accuracy, horizon and grade, version 2 the kind of clause and the choices, version 3 the scripts of
+failures: all are optional, so their files read as they are."""
 
 
 class _Model(BaseModel):
@@ -68,6 +68,16 @@ class Failure(_Model):
     got: str
     replay: str
     detail: str | None = None
+    token: str | None = None
+    """Replays the case; None where there is no case."""
+    script: str | None = None
+    """Python that shows the failure with the framework alone: it ends in AssertionError, or dies, as long as it is there."""
+    reproduced: bool | None = None
+    """Whether the script, run once in a process of its own, ended so."""
+    note: str | None = None
+    """Why there is no script, or why the one there is shows nothing."""
+    issue: str | None = None
+    """The failure as the text of an issue, in Markdown."""
 
 
 class Divergence(_Model):

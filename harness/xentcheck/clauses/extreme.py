@@ -16,7 +16,7 @@ from xentcheck.expectation import expect
 from xentcheck.regimes import TILED
 from xentcheck.soft_labels import one_hot_rows
 from xentcheck.strategies import Scope
-from xentcheck.verdict import Deviation, Measurement, conform
+from xentcheck.verdict import Deviation, Measurement, conform, nonzero
 from xentcheck_adapters import Subject, dtype_named
 
 _NARROW = ("float16", "bfloat16")
@@ -70,8 +70,10 @@ def _skips_masked_tiles(case: Case, bench: Bench) -> Measurement:
     call = bench.call(case)
     answer, measurement = bench.conforms(call, case)
     masked = np.isneginf(call.logits.astype(np.float64))
-    if answer.grad_logits is not None and (wrong := answer.grad_logits.astype(np.float64)[masked]).any():
-        raise Deviation("grad_logits", expected="exactly 0 where the logit is -inf", got=f"{wrong[wrong != 0][0]!r}")
+    if answer.grad_logits is not None and (
+        wrong := nonzero("grad_logits", answer.grad_logits, masked, "exactly 0 where the logit is -inf")
+    ):
+        raise wrong
     return measurement
 
 
@@ -96,6 +98,7 @@ def _does_not_train(case: Case, bench: Bench) -> Measurement:
             "grad_logits",
             expected=f"NaN, infinity or 0 in row {row}, which has no softmax",
             got=f"{grad[row].tolist()}",
+            due=("grad_logits", (row,), "not np.isfinite(got).all() or not got.any()"),
         )
     return Measurement(values=grad.size)
 
@@ -139,6 +142,7 @@ def _has_its_signs(case: Case, bench: Bench) -> Measurement:
                 what,
                 expected="a loss of 0 or more, a gradient of 0 or less at the label and of 0 or more elsewhere",
                 got=f"{what}{list(place)} {values[place]!r}",
+                due=(what, place, "got <= 0" if what != "loss" and at_label[place] else "got >= 0"),
             )
     return Measurement(values=sum(values.size for values, _ in seen.values()))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 
@@ -81,15 +81,15 @@ def _cells(rows: Mapping[str, Row], dtype: str, labels: ArrayLike) -> dict[str, 
     }
 
 
-def _one_hot() -> tuple[object, ...]:
-    return tuple(tuple(row) for row in one_hot_rows(np.array(_LABELS), 7).tolist())
+def _one_hot() -> Array:
+    return one_hot_rows(np.array(_LABELS), 7)
 
 
-def _half_and_half() -> tuple[object, ...]:
+def _half_and_half() -> Array:
     """The special row's label shares its mass with class 0."""
     rows = one_hot_rows(np.array(_LABELS), 7)
     rows[_ROW, [0, _LABEL]] = 0.5
-    return tuple(tuple(row) for row in rows.tolist())
+    return rows
 
 
 def _of_indices(scope: Scope) -> Mapping[str, Case]:

@@ -1,11 +1,11 @@
-"""Minimisation: the smallest rows, classes, values and options with which a failure still shows, with the arrays in hand.
+"""Minimisation: the fewest rows and classes, simplest values and options with which a failure shows, arrays in hand.
 
 Hypothesis shrinks what a case is drawn from; here single rows and classes go, and numbers become simple ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from math import prod
@@ -18,7 +18,7 @@ from xentcheck.clauses import Clause
 from xentcheck.minimise.deletion import without_needless
 from xentcheck.minimise.pinned import arrays_of, needed_classes, pinned, with_arrays, with_classes, with_rows
 from xentcheck.minimise.plainer import plainer
-from xentcheck.minimise.simpler import CHANGES, TO_ONES, borrowed, concentrated, simpler
+from xentcheck.minimise.simpler import CHANGES, TO_ONES, Change, borrowed, concentrated, simpler
 from xentcheck.minimise.trial import Exhausted, Trials
 from xentcheck.randomness import Array
 from xentcheck.verdict import Deviation
@@ -43,8 +43,8 @@ def minimise(
 ) -> tuple[Case, Deviation]:
     """The smallest case found that deviates likewise, and its deviation; the given one where there is nothing to gain.
 
-    What counts as the same: the same result and status, not `is_known`, and an honest subject does not deviate. Policies
-    and statistics are about their cases as they are; a hang costs too much to be repeated.
+    Likewise is the same result and status, not `is_known`, while an honest subject does not deviate. Policies and
+    statistics are about their cases as they are; a hang costs too much to be repeated.
     """
     shrinks = clause.kind == "law" and not clause.statistical and deviation.status in (Status.FAIL, Status.CRASH)
     if seconds <= 0 or not shrinks or not case.rows:
@@ -117,14 +117,20 @@ def _plainer_call(trials: Trials, bench: Bench) -> None:
 def _simpler_values(trials: Trials) -> None:
     """Numbers that an honest subject takes as well; without one, numbers that are there already."""
     for name, values in arrays_of(trials.case).items():
-        if name == "labels":
-            if values.ndim == 2 and trials.case.labels != "multi-hot":
-                simpler(values, concentrated, lambda labels: trials.works(_with_values(trials.case, "labels", labels)))
-            continue
-        usual = CHANGES if name in ("logits", "vector") else TO_ONES
-        for change in usual if trials.has_witness else borrowed(values):
-            values = arrays_of(trials.case)[name]
-            simpler(values, change, lambda tried, name=name: trials.works(_with_values(trials.case, name, tried)))
+        for change in _changes(trials, name, values):
+
+            def works(tried: Array, name: str = name) -> bool:
+                return trials.works(_with_values(trials.case, name, tried))
+
+            simpler(arrays_of(trials.case)[name], change, works)
+
+
+def _changes(trials: Trials, name: str, values: Array) -> Sequence[Change]:
+    if name == "labels":
+        return (concentrated,) if values.ndim == 2 and trials.case.labels != "multi-hot" else ()
+    if not trials.has_witness:
+        return borrowed(values)
+    return CHANGES if name in ("logits", "vector") else TO_ONES
 
 
 def _with_values(case: Case, name: str, values: Array) -> Case | None:

@@ -36,7 +36,7 @@ TO_ONES: tuple[Change, ...] = (np.ones_like, _rounded_to(1.0), _power_of_two)
 
 
 def borrowed(values: Array) -> tuple[Change, ...]:
-    """Changes to the simplest numbers that are among the given ones already: whatever is assumed of them still holds."""
+    """Changes to the simplest numbers among the given ones: whatever is assumed of them still holds."""
     numbers = sorted(set(values[np.isfinite(values)].tolist()), key=_effort)
     return tuple(lambda part, number=number: np.full_like(part, number) for number in numbers[:3])
 

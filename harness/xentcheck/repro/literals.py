@@ -1,0 +1,92 @@
+"""Arrays as exact Python: decimals where they are short, hexadecimal floats where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isinf, isnan
+from typing import Any
+
+import numpy as np
+
+from xentcheck.randomness import Array
+from xentcheck_adapters import BFLOAT16
+
+HEX = "h = float.fromhex"
+_LONGEST_DECIMAL = 10
+_MOST_WRITTEN, _MOST_EXCEPTIONS = 64, 16
+
+
+class TooLong(Exception):
+    """An array that no line of a script holds."""
+
+
+def number(value: float) -> str:
+    """A float of Python, exactly; `h` is `float.fromhex`."""
+    if isnan(value):
+        return "np.nan"
+    if isinf(value):
+        return "np.inf" if value > 0 else "-np.inf"
+    decimal = repr(value)
+    return decimal if len(decimal) <= _LONGEST_DECIMAL else f'h("{value.hex()}")'
+
+
+def assignment(name: str, array: Array) -> str:
+    """The line that makes the array under this name; bfloat16 as float32. Raises TooLong."""
+    if array.size <= _MOST_WRITTEN:
+        return f"{name} = {written(array)}"
+    values, places, counts = np.unique(_numbers(array), return_index=True, return_counts=True, equal_nan=False)
+    most = array.ravel()[places[counts.argmax()]]
+    others = np.argwhere(array != most)
+    if len(others) > _MOST_EXCEPTIONS:
+        raise TooLong(f"{name}: {array.size} numbers, {len(values)} of them different, are more than a script shows")
+    whole = f"{name} = np.full({array.shape}, {_nested(most.tolist())}{_dtype(array)})"
+    if not len(others):
+        return whole
+    where = ", ".join(str(axis.tolist()) for axis in others.T)
+    return f"{whole}; {name}[{where}] = {_nested(_numbers(array)[tuple(others.T)].tolist())}"
+
+
+def written(array: Array) -> str:
+    """The expression of an array."""
+    if not array.size:
+        return f"np.zeros({array.shape}{_dtype(array)})"
+    return f"np.array({_nested(_numbers(array).tolist())}{_dtype(array)})"
+
+
+def _numbers(array: Array) -> Array:
+    return array if array.dtype.kind in "iub" else array.astype(np.float64)
+
+
+def _nested(values: Any) -> str:
+    if isinstance(values, list):
+        return f"[{', '.join(map(_nested, values))}]"
+    return number(values) if isinstance(values, float) else repr(values)
+
+
+def _dtype(array: Array) -> str:
+    if array.dtype in (np.int64, np.float64, np.bool_) and array.size:
+        return ""
+    return ", np.float32" if array.dtype == BFLOAT16 else f", np.{array.dtype.name}"
+
+
+_LAYOUTS = {
+    "transposed": "np.asfortranarray(a)",
+    "strided": "np.stack([a, a + 7], -1)[..., 0]",
+    "sliced": "np.pad(a, 2, constant_values=7)[(slice(2, -2),) * a.ndim]",
+    "reversed": "np.flip(np.flip(a).copy())",
+    "misaligned": 'np.frombuffer(b" " + a.tobytes(), a.dtype, offset=1).reshape(a.shape)',
+    "broadcast": "np.broadcast_to(a[:1], a.shape) if a.ndim > 1 else a",
+    "foreign byte order": "a.astype(a.dtype.newbyteorder())",
+}
+
+
+def laid_out(layout: str) -> Iterable[str]:
+    """The line that brings logits and labels into a memory layout. Raises TooLong for one that takes more."""
+    if layout == "contiguous":
+        return
+    if layout == "read-only":
+        yield "logits.flags.writeable = labels.flags.writeable = False"
+    elif layout in _LAYOUTS:
+        yield f"logits, labels = ({_LAYOUTS[layout]} for a in (logits, labels))"
+    else:
+        raise TooLong(f"arrays laid out {layout} take more than a line")
