@@ -176,7 +176,7 @@ def recipe(subject: str, call: Call) -> Recipe:
         "grad_output": None if call.upstream is None else in_its_dtype("upstream", call),
     }
     if is_bfloat16(call.logits):
-        imports = (*imports, "import ml_dtypes")
+        imports = ("import ml_dtypes", *imports)
     text = f"{function}({in_its_dtype('logits', call)}, {in_its_dtype('labels', call)}{Keywords({**given, **scalars})})"
     return Recipe(imports, (f"loss, grad = {text}",))
 

@@ -71,7 +71,7 @@ class Failure(_Model):
     token: str | None = None
     """Replays the case; None where there is no case."""
     script: str | None = None
-    """Python that shows the failure with the framework alone: it ends in AssertionError, or dies, as long as it is there."""
+    """Python that shows the failure with the framework alone: it ends in AssertionError, or dies, while that is there."""
     reproduced: bool | None = None
     """Whether the script, run once in a process of its own, ended so."""
     note: str | None = None

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from xentcheck.bench import Bench
 from xentcheck.cases import case_from_token
 from xentcheck.clauses import Clause
-from xentcheck.repro.script import NoScript, script_after, script_of, versions_text
-from xentcheck.repro.witness import Witness, witnesses
+from xentcheck.repro.script import NoScript, scripts_of, versions_text
+from xentcheck.repro.witness import witnesses
 from xentcheck.scripts import ScriptRun, run_text, shows_the_defect
 from xentcheck.workers.pool import state_of
 from xentcheck_reports import Record, Status
@@ -21,7 +21,7 @@ from xentcheck_reports import Record, Status
 __all__ = ["with_script"]
 
 _SECONDS = 60
-_MOST_EARLIER = 3
+_MOST_RUNS = 6
 _POLICY = "what is right is what the adapters declare, which no script can prove"
 _DEPENDS = "in a process of its own it answers rightly: the answer depends on what was asked before"
 
@@ -67,7 +67,7 @@ def _written(record: Record, token: str, clause: Clause, bench: Bench) -> _Writt
     why = "each of its answers is right by itself; they disagree with each other"
     for witness in telling:
         try:
-            for script in _texts(witness, clause, bench):
+            for script in islice(scripts_of(witness, clause, bench), _MOST_RUNS - len(tried)):
                 tried.append(_run(script, bench))
                 if tried[-1].shows:
                     return tried[-1]
@@ -76,13 +76,6 @@ def _written(record: Record, token: str, clause: Clause, bench: Bench) -> _Writt
     if not tried:
         raise NoScript(why)
     return tried[0]
-
-
-def _texts(witness: Witness, clause: Clause, bench: Bench) -> Iterator[str]:
-    """The call alone; then after each of the calls that came before it, should the answer depend on them."""
-    yield script_of(witness, clause, bench)
-    for earlier in witness.before[:_MOST_EARLIER]:
-        yield script_after(witness, earlier, clause, bench)
 
 
 def _run(script: str, bench: Bench) -> _Written:

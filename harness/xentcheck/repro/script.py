@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from xentcheck.bench import Bench
+from xentcheck.bench import Bench, Target
 from xentcheck.clauses import Clause
 from xentcheck.randomness import Array
 from xentcheck.repro.literals import HEX, TooLong, assignment, laid_out, written
@@ -14,8 +15,9 @@ from xentcheck.repro.witness import Witness
 from xentcheck.scripts import MOST_LINES
 from xentcheck_adapters import Call, adapter_module
 from xentcheck_adapters.presentation import present
-from xentcheck_adapters.recipe import NoRecipe
+from xentcheck_adapters.recipe import NoRecipe, Recipe
 
+_MOST_EARLIER = 3
 _ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
 
 
@@ -23,33 +25,40 @@ class NoScript(Exception):
     """A failure that no short script shows; says why."""
 
 
-def script_of(witness: Witness, clause: Clause, bench: Bench) -> str:
-    """The text. Raises NoScript."""
-    return _composed(witness, clause, bench, ())
+def scripts_of(witness: Witness, clause: Clause, bench: Bench) -> Iterator[str]:
+    """The call alone; then after each of the calls that came before it, in arrays of its own and in the same ones, for
+    an answer may depend on them. Raises NoScript."""
+    yield _composed(witness, clause, bench, None)
+    for earlier in witness.before[:_MOST_EARLIER]:
+        for in_place in (False, True):
+            yield _composed(witness, clause, bench, earlier, in_place=in_place)
 
 
-def script_after(witness: Witness, earlier: Call, clause: Clause, bench: Bench) -> str:
-    """The text of a script that asks an earlier call first: whose answer came may depend on it. Raises NoScript."""
-    return _composed(witness, clause, bench, (earlier,))
-
-
-def _composed(witness: Witness, clause: Clause, bench: Bench, earlier: tuple[Call, ...]) -> str:
-    call, target = present(witness.call), bench.target
+def _composed(witness: Witness, clause: Clause, bench: Bench, earlier: Call | None, *, in_place: bool = False) -> str:
+    call, target = witness.call, bench.target
+    if earlier and (earlier.upstream is None) != (call.upstream is None):
+        call, earlier = (replace(one, upstream=one.cotangent()) for one in (call, earlier))
+    shown = present(call)
     try:
-        recipe = adapter_module(target.subject.adapter).recipe(target.subject.name, call)
-        arrays = [*_assignments(call), *laid_out(call.layout)]
-        lines = _with_earlier(list(recipe.lines), call, [present(one) for one in earlier])
-        if witness.call.reused:
+        lines = _recipe(target, shown).lines
+        arrays = [*_assignments(shown), *laid_out(call.layout)]
+        if earlier:
+            lines = _after(present(earlier), shown, target, in_place=in_place)
+        if call.reused:
             lines = _reusing(lines)
-        told = witness.claim.lines(lines, witness.call)
+        told = witness.claim.lines(lines, call)
+        imports = ["import numpy as np", *_recipe(target, shown).imports]
     except (NoRecipe, TooLong) as error:
         raise NoScript(str(error)) from None
     needs_hex = any("h(" in line for line in [*arrays, *told])
     head = f"# {clause.id} of xentcheck, {target.id}: {clause.title} ({clause.sources[0]})"
-    imports = ["import numpy as np", *(line for line in recipe.imports if line != "import numpy as np")]
-    return _fitted(
-        [head, f"# {versions_text(bench)}, {target.device}"], imports, [HEX, *arrays] if needs_hex else arrays, told
-    )
+    comments = [head, f"# {versions_text(bench)}, {target.device}"]
+    return _fitted(comments, imports, [HEX, *arrays] if needs_hex else arrays, told)
+
+
+def _recipe(target: Target, shown: Call) -> Recipe:
+    recipe: Recipe = adapter_module(target.subject.adapter).recipe(target.subject.name, shown)
+    return recipe
 
 
 def versions_text(bench: Bench) -> str:
@@ -64,19 +73,25 @@ def _assignments(call: Call) -> list[str]:
     return [assignment(name, array) for name, array in arrays if array is not None]
 
 
-def _with_earlier(lines: list[str], call: Call, earlier: Sequence[Call]) -> list[str]:
-    """The lines in a loop over the arrays that differ, the call's own last."""
-    if not earlier:
-        return lines
-    calls = [*earlier, call]
-    if any(_scalars(one) != _scalars(call) for one in calls):
-        raise NoScript("it shows after another call only, which has other arguments than arrays")
-    changed = [name for name in _ARRAYS if any(_differ(getattr(one, name), getattr(call, name)) for one in calls)]
-    if any(getattr(one, name) is None for one in calls for name in changed):
-        raise NoScript("it shows after another call only, which has other arguments")
-    turns = [", ".join(written(getattr(one, name)) for name in changed) for one in calls]
-    values = ", ".join(f"({turn})" if len(changed) > 1 else turn for turn in turns)
-    return [f"for {', '.join(changed)} in ({values}):", *(f"    {line}" for line in lines)]
+def _after(earlier: Call, call: Call, target: Target, *, in_place: bool) -> Sequence[str]:
+    """The lines of both calls: in a loop over the arrays that differ, or one after the other."""
+    lines = _recipe(target, call).lines
+    changed = [name for name in _ARRAYS if _differ(getattr(earlier, name), getattr(call, name))]
+    if _scalars(earlier) != _scalars(call):
+        if changed:
+            raise NoScript("it shows after another call only, which has other arguments and other arrays")
+        return [*_recipe(target, earlier).lines, *lines]
+    turns = [[written(getattr(one, name)) for name in changed] for one in (earlier, call)]
+    if in_place:
+        filled = [f"{name}[...]" for name in changed]
+        each = ", ".join(f"({', '.join(turn)},)" for turn in turns)
+        return [f"for values in ({each}):", *_indented([f"{', '.join(filled)}, = values", *lines])]
+    each = ", ".join(f"({', '.join(turn)},)" for turn in turns)
+    return [f"for {', '.join(changed)}, in ({each}):", *_indented(lines)]
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
 
 
 def _scalars(call: Call) -> dict[str, object]:
@@ -89,11 +104,11 @@ def _differ(a: Array | None, b: Array | None) -> bool:
     return a.tobytes() != b.tobytes() or a.shape != b.shape
 
 
-def _reusing(lines: list[str]) -> list[str]:
+def _reusing(lines: Sequence[str]) -> list[str]:
     """The lines, and once more with other values in the same arrays; the first results are the ones that count."""
     flipped = "logits[...], labels[...] = np.flip(logits).copy(), np.flip(labels).copy()"
     inside = [*lines, "kept.append((loss, grad))", flipped]
-    return ["kept = []", "for _ in range(2):", *(f"    {line}" for line in inside), "loss, grad = kept[0]"]
+    return ["kept = []", "for _ in range(2):", *_indented(inside), "loss, grad = kept[0]"]
 
 
 def _fitted(comments: list[str], imports: list[str], arrays: list[str], told: list[str]) -> str:
