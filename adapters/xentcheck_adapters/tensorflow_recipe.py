@@ -18,24 +18,21 @@ def taped(loss: LossText) -> Recipe:
     call = loss.call
     upstream = "tf.ones_like(loss)" if call.upstream is None else "tf.cast(upstream, loss.dtype)"
     wanted, results = ("[x, y]", "grad, grad_labels") if call.want_grad_labels else ("x", "grad")
-    watched = f"    tape.watch({wanted})"
     gradient = f"tape.gradient(loss, {wanted}, {upstream})"
+    lines = ["with tf.GradientTape() as tape:", f"    tape.watch({wanted}); loss = {loss.text}"]
     if call.vector is not None:
         lines = [
             "with tf.GradientTape() as outer, tf.GradientTape() as tape:",
             "    outer.watch(x), tape.watch(x)",
             f"    loss = {loss.text}",
             f"    grad = {gradient}",
-            f"hvp = outer.gradient(grad, x, {constant('vector', call)})",
         ]
-        names = "loss, grad, hvp"
-    else:
-        lines = ["with tf.GradientTape() as tape:", watched, f"    loss = {loss.text}", f"{results} = {gradient}"]
-        names = f"loss, {results}"
+        results, gradient = "grad, hvp", f"[grad, outer.gradient(grad, x, {constant('vector', call)})]"
     arrays = f"{constant('logits', call)}, {constant('labels', call)}"
     if loss.mode:
-        body = [f"    {line}" for line in lines]
-        lines = [loss.mode, "def step(x, y):", *body, f"    return {names}", f"{names} = step({arrays})"]
+        spread = f"*{gradient}" if "," in results else gradient
+        body = [f"    {line}" for line in [*lines, f"return loss, {spread}"]]
+        lines = [loss.mode, "def step(x, y):", *body, f"loss, {results} = step({arrays})"]
     else:
-        lines.insert(0, f"x, y = {arrays}")
+        lines = [f"x, y = {arrays}", *lines, f"{results} = {gradient}"]
     return Recipe((IMPORT, *loss.imports), (*loss.setup, *lines))

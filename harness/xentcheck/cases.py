@@ -20,6 +20,7 @@ _TOKEN_VERSION = "1"
 # What is named by its digest is too large to be written out; see `Case.token`.
 _TOO_LARGE = "0"
 _MOST_IN_TOKEN = 1 << 17
+_LONGEST_TOKEN = 4096
 
 
 @dataclass(frozen=True, order=True)
@@ -128,6 +129,12 @@ class Case:
             return _TOO_LARGE + digest.hexdigest()[:16]
         packed = zlib.compress(document, 9)
         return _TOKEN_VERSION + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+    @property
+    def fits_a_token(self) -> bool:
+        """Whether the token replays the case and is no longer than a person can paste."""
+        token = self.token
+        return token.startswith(_TOKEN_VERSION) and len(token) <= _LONGEST_TOKEN
 
     def document(self) -> str:
         """The fields that are not at their defaults, as JSON; without explicit values past what a token holds."""

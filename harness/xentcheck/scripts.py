@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 MOST_LINES = 15
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
@@ -31,14 +32,20 @@ def shows_the_defect(ended: str) -> bool:
 
 
 def run_text(
-    script: str, environment: Mapping[str, str], *, seconds: float, interpreter: str = sys.executable
+    script: str,
+    environment: Mapping[str, str],
+    *,
+    seconds: float,
+    interpreter: str = sys.executable,
+    folder: Path | None = None,
 ) -> ScriptRun:
-    """Run a script with the installed frameworks. Raises subprocess.TimeoutExpired."""
+    """Run a script with the installed frameworks, in a folder if one is given. Raises subprocess.TimeoutExpired."""
     done = subprocess.run(
         [interpreter, "-W", "ignore", "-c", script.strip()],
         env={**os.environ, **_QUIET, **environment},
         capture_output=True,
         text=True,
+        cwd=folder,
         timeout=seconds,
     )
     return ScriptRun(done.stdout.rstrip(), _end(done.returncode, done.stderr, script))

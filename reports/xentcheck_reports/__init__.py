@@ -6,6 +6,7 @@ from xentcheck_reports.files import (
     RecordWriter,
     ReportWriteError,
     read_records,
+    write_atomically,
     write_records,
 )
 from xentcheck_reports.matrix import Cell, ClauseHead, Matrix, SubjectRow, summary_matrix
@@ -58,6 +59,7 @@ __all__ = [
     "render_html",
     "summary_matrix",
     "worst_status",
+    "write_atomically",
     "write_records",
     "write_report",
 ]

@@ -52,7 +52,7 @@ def minimise(
     trials = Trials(clause, bench, case, deviation, is_known, seconds)
     with suppress(Exhausted):
         _search(trials, bench)
-    return trials.case, trials.deviation
+    return trials.told
 
 
 def _search(trials: Trials, bench: Bench) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 from xentcheck.build import build_call
 from xentcheck.cases import Case, Explicit
 from xentcheck.randomness import Array
+from xentcheck.stored import call_arrays
 from xentcheck.values import Values
 
-_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
 # Kinds of label rows whose entries are free; the rows of all others keep their sums.
 _FREE = "multi-hot"
 
@@ -19,13 +19,8 @@ _FREE = "multi-hot"
 def pinned(case: Case) -> Case:
     """The same call with every array explicit; what is wrong with the form of its labels is still made anew."""
     call = build_call(replace(case, malformed=None))
-    arrays = {name: getattr(call, name) for name in _ARRAYS}
-    given = {name: Values.of(_plain(array)) for name, array in arrays.items() if array is not None}
+    given = {name: Values.of(array) for name, array in call_arrays(call).items()}
     return replace(case, explicit=Explicit(**given), edits=())
-
-
-def _plain(array: Array) -> Array:
-    return array if array.dtype.kind in "iub" else array.astype(np.float64)
 
 
 def arrays_of(case: Case) -> dict[str, Array]:

@@ -21,7 +21,8 @@ class Exhausted(Exception):
 
 
 class Trials:
-    """Tries cases on a clause and target until time or checks are used up. The smallest that worked is `case`.
+    """Tries cases on a clause and target until time or checks are used up. The smallest that worked is `case`; the
+    smallest of which a token can be told, with its deviation, is `told`.
 
     A case of arbitrary numbers may break what the clause takes for granted of its cases; then an honest subject fails
     as well. So every failure is also tried on one: the NumPy subject that the project brings. Where that cannot be
@@ -42,6 +43,7 @@ class Trials:
         self._tried: set[Case] = {case}
         self._witness: Bench | None = _witness(clause, bench)
         self.case, self.deviation = case, deviation
+        self.told = case, deviation
         if self._witness and not self._holds(case, self._witness):
             self._witness = None
 
@@ -64,6 +66,8 @@ class Trials:
         if self._witness and not self._holds(case, self._witness):
             return False
         self.case, self.deviation = case, deviation
+        if case.fits_a_token:
+            self.told = case, deviation
         return True
 
     def _same(self, deviation: Deviation) -> bool:

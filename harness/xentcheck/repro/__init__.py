@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from xentcheck.bench import Bench
-from xentcheck.cases import case_from_token
+from xentcheck.cases import Case, case_from_token
 from xentcheck.clauses import Clause
 from xentcheck.repro.script import NoScript, scripts_of, versions_text
 from xentcheck.repro.witness import witnesses
 from xentcheck.scripts import ScriptRun, run_text, shows_the_defect
+from xentcheck.stored import packed_case
 from xentcheck.workers.pool import state_of
 from xentcheck_reports import Record, Status
 
@@ -60,15 +64,17 @@ def _written(record: Record, token: str, clause: Clause, bench: Bench) -> _Writt
         raise NoScript(_POLICY)
     if record.status not in (Status.FAIL, Status.CRASH):
         raise NoScript(f"a {record.status.label} takes too long to be shown")
-    deviation, telling = witnesses(clause, bench, case_from_token(token))
+    case = case_from_token(token)
+    deviation, telling = witnesses(clause, bench, case)
     if deviation is None:
         raise NoScript("asked again, the subject answers rightly: the answer depends on what was asked before")
+    file = f"{record.file_name}.npz"
     tried: list[_Written] = []
     why = "each of its answers is right by itself; they disagree with each other"
     for witness in telling:
         try:
-            for script in islice(scripts_of(witness, clause, bench), _MOST_RUNS - len(tried)):
-                tried.append(_run(script, bench))
+            for script in islice(scripts_of(witness, clause, bench, case, file), _MOST_RUNS - len(tried)):
+                tried.append(_run(script, bench, case, file))
                 if tried[-1].shows:
                     return tried[-1]
         except NoScript as error:
@@ -78,13 +84,20 @@ def _written(record: Record, token: str, clause: Clause, bench: Bench) -> _Writt
     return tried[0]
 
 
-def _run(script: str, bench: Bench) -> _Written:
+def _run(script: str, bench: Bench, case: Case, file: str) -> _Written:
+    """Run in a folder that holds the case's file; what could be imported here can be there."""
     target = bench.target
     environment = dict(state_of(target.subject, target.device, target.dtype)[1])
-    try:
-        run = run_text(script, environment, seconds=_SECONDS, interpreter=bench.pool.interpreter)
-    except subprocess.TimeoutExpired:
-        raise NoScript(f"it runs for more than {_SECONDS} s") from None
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), os.getcwd()]))
+    with TemporaryDirectory() as folder:
+        if file in script:
+            (Path(folder) / file).write_bytes(packed_case(case))
+        try:
+            run = run_text(
+                script, environment, seconds=_SECONDS, interpreter=bench.pool.interpreter, folder=Path(folder)
+            )
+        except subprocess.TimeoutExpired:
+            raise NoScript(f"it runs for more than {_SECONDS} s") from None
     return _Written(script, run)
 
 
@@ -92,7 +105,7 @@ def _issue(record: Record, clause: Clause, bench: Bench, written: _Written) -> s
     subject, failure = bench.subject, record.failure
     assert failure is not None
     issue = {
-        "title": f"{subject.api} ({subject.mode}, {record.dtype}): not so: {clause.title}",
+        "title": f"{subject.api} ({subject.mode}, {record.dtype}): does not hold: {clause.title}",
         "where": f"{subject.api}, {subject.mode}",
         "dtypes": [record.dtype],
         "expected": f"{clause.title}. Here: {failure.expected}; got {failure.got}",

@@ -39,6 +39,9 @@ class Between:
         got = f"float({element(self.what, self.place, call)})"
         if self.reference is not None and np.isnan(self.reference):
             return [*recipe, f"got = {got}", 'print("got", got, "expected nan")', "assert np.isnan(got)"]
+        if self.low == self.high:
+            told = f'print("got", got, "expected", {number(self.low)})'
+            return [*recipe, f"got = {got}", told, f"assert got == {number(self.low)}"]
         low, high = number(self.low), number(self.high)
         true = "" if self.reference is None else f"  # the reference is {self.reference!r}"
         return [
@@ -53,7 +56,9 @@ class Between:
         """What the worst comparison of an answer allowed."""
         limit = first_overflow(dtype)
         true = float(np.clip(worst.expected, -limit, limit))
-        low, high = np.nextafter(true - worst.bound, -np.inf), np.nextafter(true + worst.bound, np.inf)
+        low, high = true, true
+        if worst.bound:  # rounded outward
+            low, high = np.nextafter(true - worst.bound, -np.inf), np.nextafter(true + worst.bound, np.inf)
         place = tuple(index for index in (worst.row, worst.column) if index is not None)
         ends = (float(low) if low > -limit else -np.inf, float(high) if high < limit else np.inf)
         return cls(worst.what, place, *ends, worst.expected)

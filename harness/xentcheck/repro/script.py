@@ -8,40 +8,56 @@ from dataclasses import replace
 import numpy as np
 
 from xentcheck.bench import Bench, Target
+from xentcheck.build import build_call
+from xentcheck.cases import Case
 from xentcheck.clauses import Clause
 from xentcheck.randomness import Array
 from xentcheck.repro.literals import HEX, TooLong, assignment, laid_out, written
 from xentcheck.repro.witness import Witness
 from xentcheck.scripts import MOST_LINES
+from xentcheck.stored import ARRAYS, call_arrays
 from xentcheck_adapters import Call, adapter_module
 from xentcheck_adapters.presentation import present
 from xentcheck_adapters.recipe import NoRecipe, Recipe
 
 _MOST_EARLIER = 3
-_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
 
 
 class NoScript(Exception):
     """A failure that no short script shows; says why."""
 
 
-def scripts_of(witness: Witness, clause: Clause, bench: Bench) -> Iterator[str]:
+def scripts_of(witness: Witness, clause: Clause, bench: Bench, case: Case, file: str) -> Iterator[str]:
     """The call alone; then after each of the calls that came before it, in arrays of its own and in the same ones, for
-    an answer may depend on them. Raises NoScript."""
-    yield _composed(witness, clause, bench, None)
+    an answer may depend on them. `file` holds the case's arrays. Raises NoScript."""
+    yield _composed(witness, clause, bench, None, file=file if _holds(case, present(witness.call)) else None)
     for earlier in witness.before[:_MOST_EARLIER]:
         for in_place in (False, True):
             yield _composed(witness, clause, bench, earlier, in_place=in_place)
 
 
-def _composed(witness: Witness, clause: Clause, bench: Bench, earlier: Call | None, *, in_place: bool = False) -> str:
+def _holds(case: Case, shown: Call) -> bool:
+    """Whether the call's arrays are the case's own."""
+    own, asked = call_arrays(build_call(replace(case, malformed=None))), call_arrays(shown)
+    return own.keys() == asked.keys() and not any(_differ(own[name], asked[name]) for name in own)
+
+
+def _composed(
+    witness: Witness,
+    clause: Clause,
+    bench: Bench,
+    earlier: Call | None,
+    *,
+    in_place: bool = False,
+    file: str | None = None,
+) -> str:
     call, target = witness.call, bench.target
     if earlier and (earlier.upstream is None) != (call.upstream is None):
         call, earlier = (replace(one, upstream=one.cotangent()) for one in (call, earlier))
     shown = present(call)
     try:
-        lines = _recipe(target, shown).lines
-        arrays = [*_assignments(shown), *laid_out(call.layout)]
+        lines: Sequence[str] = _recipe(target, shown).lines
+        arrays = [*_assignments(shown, file), *laid_out(call.layout)]
         if earlier:
             lines = _after(present(earlier), shown, target, in_place=in_place)
         if call.reused:
@@ -68,26 +84,32 @@ def versions_text(bench: Bench) -> str:
     return ", ".join(f"{name} {version}" for name, version in {"numpy": np.__version__, **versions}.items())
 
 
-def _assignments(call: Call) -> list[str]:
-    arrays = ((name, getattr(call, name)) for name in _ARRAYS)
-    return [assignment(name, array) for name, array in arrays if array is not None]
+def _assignments(call: Call, file: str | None) -> list[str]:
+    """The lines that make the arrays; where they are too long, those that read them from the file, if that has them."""
+    arrays = {name: getattr(call, name) for name in ARRAYS if getattr(call, name) is not None}
+    try:
+        return [assignment(name, array) for name, array in arrays.items()]
+    except TooLong:
+        if file is None:
+            raise
+        return [f'{", ".join(arrays)} = map(np.load("{file}").get, {list(arrays)})']
 
 
 def _after(earlier: Call, call: Call, target: Target, *, in_place: bool) -> Sequence[str]:
     """The lines of both calls: in a loop over the arrays that differ, or one after the other."""
     lines = _recipe(target, call).lines
-    changed = [name for name in _ARRAYS if _differ(getattr(earlier, name), getattr(call, name))]
+    changed = [name for name in ARRAYS if _differ(getattr(earlier, name), getattr(call, name))]
     if _scalars(earlier) != _scalars(call):
         if changed:
             raise NoScript("it shows after another call only, which has other arguments and other arrays")
         return [*_recipe(target, earlier).lines, *lines]
-    turns = [[written(getattr(one, name)) for name in changed] for one in (earlier, call)]
+    names = changed[0] if len(changed) == 1 else f"({', '.join(changed)})"
+    turns = [", ".join(written(getattr(one, name)) for name in changed) for one in (earlier, call)]
+    each = ", ".join(turns if len(changed) == 1 else (f"({turn})" for turn in turns))
     if in_place:
-        filled = [f"{name}[...]" for name in changed]
-        each = ", ".join(f"({', '.join(turn)},)" for turn in turns)
-        return [f"for values in ({each}):", *_indented([f"{', '.join(filled)}, = values", *lines])]
-    each = ", ".join(f"({', '.join(turn)},)" for turn in turns)
-    return [f"for {', '.join(changed)}, in ({each}):", *_indented(lines)]
+        filled = ", ".join(f"{name}[...]" for name in changed)
+        return [f"for values in ({each}):", *_indented([f"{filled} = values", *lines])]
+    return [f"for {names} in ({each}):", *_indented(lines)]
 
 
 def _indented(lines: Sequence[str]) -> list[str]:
@@ -95,7 +117,7 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 
 def _scalars(call: Call) -> dict[str, object]:
-    return {name: value for name, value in vars(call).items() if name not in _ARRAYS}
+    return {name: value for name, value in vars(call).items() if name not in ARRAYS}
 
 
 def _differ(a: Array | None, b: Array | None) -> bool:
