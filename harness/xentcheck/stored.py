@@ -43,7 +43,7 @@ def stored_case(path: Path) -> Case:
             arrays = {name: Values.of(file[name].astype(_wide(file[name]))) for name in file.files if name != "case"}
             case = case_from_token(str(file["case"]))
             return replace(case, explicit=Explicit(**arrays))
-    except (OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"no case in {path}: {error}") from None
 
 

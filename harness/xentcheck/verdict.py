@@ -220,11 +220,12 @@ def _check_form(what: str, got: Array, shape: tuple[int, ...], dtype: str) -> No
     if got.shape != shape:
         raise Deviation(f"{what} shape", expected=f"{what} of shape {shape}", got=str(got.shape))
     name = dtype_name(got.dtype)
-    if name not in FLOAT_DTYPES or _precision(name) < _precision(dtype):
+    if name not in FLOAT_DTYPES or precision(name) < precision(dtype):
         raise Deviation(f"{what} dtype", expected=f"{what} in {dtype} or wider", got=name)
 
 
-def _precision(dtype: str) -> int:
+def precision(dtype: str) -> int:
+    """Bits of the fraction."""
     return int(ml_dtypes.finfo(dtype_named(dtype)).nmant)
 
 

@@ -68,7 +68,7 @@ def _is_simpler(changed: Array, values: Array) -> Array:
     return np.array([np.isfinite(old) and _effort(new) < _effort(old) for new, old in pairs]).reshape(values.shape)
 
 
-def _effort(value: float) -> tuple[int, float, bool]:
-    """How much there is to read in a number."""
+def _effort(value: float) -> tuple[int, bool, float, bool]:
+    """How much there is to read in a finite number."""
     value = float(value)
-    return len(repr(abs(value))), abs(value), value < 0
+    return len(repr(abs(value))), not value.is_integer(), abs(value), value < 0

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from xentcheck.repro.literals import number
-from xentcheck.verdict import first_overflow
+from xentcheck.verdict import first_overflow, precision
 from xentcheck_adapters import FLOAT_DTYPES, Call
 from xentcheck_reports import Worst
 
@@ -101,12 +101,11 @@ class HasShape:
             shape = presented(self.what, self.shape, call)
             got = [f"got = tuple({name}.shape)", f'print("got", got, "expected", {shape})', f"assert got == {shape}"]
         else:
-            wider = FLOAT_DTYPES[min(FLOAT_DTYPES.index(self.dtype), 2) :] if self.dtype != "bfloat16" else FLOAT_DTYPES
-            allowed = sorted({self.dtype, *wider})
+            allowed = [dtype for dtype in FLOAT_DTYPES if precision(dtype) >= precision(self.dtype)]
             got = [
-                f'got = str({name}.dtype).split(".")[-1]',
+                f'got = str({name}.dtype).strip("\'<>").replace("\'", ".").split(".")[-1]',
                 f'print("got", got, "expected one of", {allowed})',
-                f"assert any(name in got for name in {allowed})",
+                f"assert got in {allowed}",
             ]
         return [*recipe, *got]
 

@@ -17,6 +17,10 @@ from xentcheck.clauses import Clause
 from xentcheck.repro.claims import Answers, Between, Claim, Fulfils, HasShape, Refuses, Repeats, Survives, Untouched
 from xentcheck.verdict import Deviation
 from xentcheck_adapters import Call, Crashed, Outcome, Refused, Returned, Subject
+from xentcheck_reports import Worst
+
+# Families that compare answers with each other: what they expect is another answer, right or wrong.
+_RELATIONS = ("EQ", "MET", "DET")
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,18 @@ def witnesses(clause: Clause, bench: Bench, case: Case) -> tuple[Deviation | Non
     try:
         clause.check(case, recording)
     except Deviation as deviation:
-        return deviation, list(_telling(recording, case, deviation))
+        return deviation, list(_telling(clause, recording, case, deviation))
     return None, []
 
 
-def _telling(bench: _Recording, case: Case, deviation: Deviation) -> Iterator[Witness]:
+def _gave(outcome: Outcome, worst: Worst) -> bool:
+    """Whether the value of a comparison is one of the outcome's."""
+    array = getattr(outcome, worst.what, None)
+    place = tuple(index for index in (worst.row, worst.column) if index is not None)
+    return array is not None and array.ndim == len(place) and repr(float(array[place])) == repr(worst.got)
+
+
+def _telling(clause: Clause, bench: _Recording, case: Case, deviation: Deviation) -> Iterator[Witness]:
     own = [seen for seen in bench.seen if seen.subject.name == bench.subject.name]
     if not own:
         return
@@ -86,6 +97,9 @@ def _telling(bench: _Recording, case: Case, deviation: Deviation) -> Iterator[Wi
     same = [pair for pair in found if getattr(pair[0], "what", deviation.what) == deviation.what.split(" ")[0]]
     for claim, number in [*same, *(pair for pair in found if pair not in same)]:
         yield Witness(calls[number], claim, calls[:number])
+    worst = deviation.measurement.worst
+    if worst and clause.family not in _RELATIONS and _gave(own[0].outcome, worst):
+        yield Witness(calls[0], Between.of(worst, bench.target.dtype), ())  # a stricter bound than that of the subject
     if deviation.repeated:
         yield Witness(calls[0], Repeats(deviation.what), ())
 
