@@ -46,8 +46,13 @@ class LossText:
     mode: str = ""
 
     def __post_init__(self) -> None:
-        if self.call.procedure != "reverse":
-            raise NoRecipe(f"derivatives asked for as {self.call.procedure!r} take more lines")
+        refuse_procedures(self.call)
+
+
+def refuse_procedures(call: Call) -> None:
+    """Raises NoRecipe for derivatives that are asked for in another way than by a backward pass."""
+    if call.procedure != "reverse":
+        raise NoRecipe(f"derivatives asked for as {call.procedure!r} take more lines")
 
 
 @dataclass(frozen=True)
