@@ -81,9 +81,9 @@ def _by_one_hot(logits: Any, labels: Any) -> Any:
     return -(jax.nn.one_hot(labels, logits.shape[-1]) * jax.nn.log_softmax(logits)).sum(-1)
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "jax.FORM.MODE" as lines."""
-    _, form, mode = subject.split(".")
+    _, form, mode = subject.name.split(".")
     text = {
         "index": "-jax.nn.log_softmax(x)[jnp.arange(len(y)), y]",
         "onehot": "-(jax.nn.one_hot(y, x.shape[-1]) * jax.nn.log_softmax(x)).sum(-1)",

@@ -124,9 +124,9 @@ def _by_hand(logits: Any, labels: Any, axis: int) -> Any:
     return -jnp.take_along_axis(log_softmax, jnp.expand_dims(labels, axis), axis=axis).squeeze(axis)
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "FORM.MODE" as lines."""
-    form, _, mode = subject.rpartition(".")
+    form, _, mode = subject.name.rpartition(".")
     axis = "" if call.class_axis == -1 else f", axis={call.class_axis}"
     log_softmax = f"jax.nn.log_softmax(x{axis})"
     at_label = f"jnp.take_along_axis({log_softmax}, jnp.expand_dims(y, {call.class_axis}), {call.class_axis})"

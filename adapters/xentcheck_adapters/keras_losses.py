@@ -240,9 +240,9 @@ def _without_gradients(device: str) -> Callable[[Loss, Call], Returned]:
     return evaluate
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "keras.BACKEND.LOSS[-probs|-functional]" as lines."""
-    backend, loss, suffix = _parts(subject)
+    backend, loss, suffix = _parts(subject.name)
     option = (
         {"ignore_class": call.ignore_index} if loss == "scce" else {"label_smoothing": call.label_smoothing or None}
     )

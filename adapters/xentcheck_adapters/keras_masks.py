@@ -62,7 +62,7 @@ def _masked_loss(call: Call) -> keras_losses.Loss:
     return loss
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "keras.BACKEND.scce-masked" as lines."""
     axis = None if call.class_axis == -1 else call.class_axis
     setup: tuple[str, ...] = (keras_losses.made("scce", call, {"from_logits": True, "axis": axis}),)
@@ -75,4 +75,4 @@ def recipe(subject: str, call: Call) -> Recipe:
             f"    return loss_of(keras.ops.where({kept}, y, 0), x)",
         )
         text, imports = "masked(x, y)", ("from keras.src.backend import set_keras_mask",)
-    return keras_losses.in_backend(subject.split(".")[1], LossText(text, call, setup, imports))
+    return keras_losses.in_backend(subject.name.split(".")[1], LossText(text, call, setup, imports))

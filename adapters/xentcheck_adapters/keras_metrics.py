@@ -70,6 +70,6 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     return run
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """None: what a metric is asked are choices, which no script can prove wrong."""
     raise NoRecipe("a metric is asked for its choices only")

@@ -160,11 +160,10 @@ def _loss_and_gradient(answer: Any) -> tuple[Array, Array]:
     return np.asarray(loss), np.asarray(gradient)
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function as lines."""
-    imports, function = imported(
-        SUBJECTS[0].api.replace(".cross_entropy", ":cross_entropy") if subject == BUILT_IN else subject[len(PREFIX) :]
-    )
+    api = subject.api if ":" in subject.api else ":".join(subject.api.rsplit(".", 1))
+    imports, function = imported(api)
     arrays = ("weight", "sample_weight")
     given = {name: None if getattr(call, name) is None else in_its_dtype(name, call) for name in arrays}
     scalars = {

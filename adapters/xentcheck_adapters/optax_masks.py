@@ -116,9 +116,9 @@ def _reduced(losses: Any, kept: Any, reduction: str) -> Any:
     return jnp.mean(losses, where=kept) if reduction == "mean" else jnp.sum(losses)
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "optax.FORM.MODE" as lines."""
-    _, form, mode = subject.split(".")
+    _, form, mode = subject.name.split(".")
     kept = "None" if call.ignore_index is None else f"y != {call.ignore_index}"
     labels = "y" if call.ignore_index is None else f"jnp.where({kept}, y, 0)"
     where = f", where={kept}" if form == "where" else ""

@@ -94,9 +94,9 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     return lambda call: tensorflow_autodiff.evaluate(step(call.class_axis), call, place)
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "tf.FORM.MODE" as lines."""
-    _, form, mode = subject.split(".")
+    _, form, mode = subject.name.split(".")
     axis = f", axis={call.class_axis}" if form == "dense" and call.class_axis != -1 else ""
     compiled = {"function": "@tf.function", "xla": "@tf.function(jit_compile=True)"}.get(mode, "")
     settings = ("tf.config.experimental.enable_op_determinism()",) if mode == "deterministic" else ()

@@ -62,7 +62,7 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     return lambda call: tensorflow_autodiff.evaluate(step, call, place)
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "tf.raw.FORM" as lines."""
-    op = f"tf.raw_ops.{_OP[subject.rpartition('.')[2]]}"
+    op = f"tf.raw_ops.{_OP[subject.name.rpartition('.')[2]]}"
     return tensorflow_recipe.taped(LossText(f"{op}(features=x, labels=y).loss", call))

@@ -85,9 +85,9 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     return run
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "torch.autocast.LOSS" as lines."""
-    is_nll = subject.endswith(".nll")
+    is_nll = subject.name.endswith(".nll")
     text = torch_nll.text(call) if is_nll else f"F.cross_entropy(x, y{torch_recipe.keywords(call)})"
     low = "float16" if call.logits.dtype == np.float16 else "bfloat16"
     mode = f'with torch.autocast("cpu", dtype=torch.{low}): '

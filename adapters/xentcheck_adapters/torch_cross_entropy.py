@@ -117,9 +117,9 @@ def _compiled() -> Any:
     return torch.compile(_eager(), dynamic=True)
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "torch.eager" or "torch.compile" as lines."""
-    is_compiled = subject == "torch.compile"
+    is_compiled = subject.name == "torch.compile"
     setup = ("compiled = torch.compile(F.cross_entropy, dynamic=True)",) if is_compiled else ()
     text = f"{'compiled' if is_compiled else 'F.cross_entropy'}(x, y{torch_recipe.keywords(call)})"
     return torch_recipe.autograd(LossText(text, call, setup, (torch_recipe.FUNCTIONAL,)))

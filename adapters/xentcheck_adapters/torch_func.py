@@ -99,7 +99,7 @@ def _step(arguments: dict[str, Any], want_grad_labels: bool) -> Callable[[Any, A
     return step
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "torch.func.vjp" or "torch.func.vmap" as lines."""
     refuse_procedures(call)
     function, at = ("lambda x, y", "x, y") if call.want_grad_labels else ("lambda x", "x")
@@ -109,7 +109,7 @@ def recipe(subject: str, call: Call) -> Recipe:
         f"    loss, pull_back = torch.func.vjp({function}: {loss}, {at})",
         "    return loss, *pull_back(upstream)",
     ]
-    step = "torch.func.vmap(step)" if subject.endswith(".vmap") else "step"
+    step = "torch.func.vmap(step)" if subject.name.endswith(".vmap") else "step"
     results = "loss, grad, grad_labels" if call.want_grad_labels else "loss, grad"
     shape = call.logits.shape[:1] if call.reduction == "none" else ()
     ones = f"torch.ones({shape}, dtype=x.dtype)"

@@ -87,9 +87,9 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     return run
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "torch.linear.eager" or "torch.linear.chunked" as lines; the linear map is the identity."""
     options = f", options=torch.nn.LinearCrossEntropyOptions(batch_chunk_size={_ROWS_OF_A_CHUNK})"
-    given = f"{options if subject.endswith('.chunked') else ''}{torch_recipe.keywords(call)}"
+    given = f"{options if subject.name.endswith('.chunked') else ''}{torch_recipe.keywords(call)}"
     text = f"F.linear_cross_entropy(x, torch.eye({call.logits.shape[-1]}, dtype=x.dtype), y{given})"
     return torch_recipe.autograd(LossText(text, call, imports=(torch_recipe.FUNCTIONAL,)))

@@ -58,7 +58,7 @@ def nll_of_log_softmax(logits: Any, labels: Any, **arguments: Any) -> Any:
     return F.nll_loss(F.log_softmax(logits, dim=min(1, logits.dim() - 1)), labels, **arguments)
 
 
-def recipe(subject: str, call: Call) -> Recipe:
+def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "torch.nll.eager" as lines."""
     return torch_recipe.autograd(LossText(text(call), call, imports=(torch_recipe.FUNCTIONAL,)))
 

@@ -18,7 +18,7 @@ def tensor(name: str, call: Call) -> str:
 
 def cotangent(call: Call) -> str:
     """The upstream gradient of `loss`."""
-    return "torch.ones_like(loss)" if call.upstream is None else "torch.tensor(upstream).to(loss.dtype)"
+    return "torch.ones_like(loss)" if call.upstream is None else f"{tensor('upstream', call)}.to(loss.dtype)"
 
 
 def inputs(call: Call) -> str:

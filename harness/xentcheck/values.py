@@ -28,6 +28,8 @@ class Values:
             raise TypeError(f"expected numbers, got {array.dtype}")
         whole = array.dtype.kind in "iub"
         array = array.astype(np.int64 if whole else np.float64)
+        if not whole:
+            array[np.isnan(array)] = np.nan  # text has one NaN only
         return cls(array.shape, whole, array.tobytes())
 
     @property

@@ -59,12 +59,12 @@ def calls(subject: Subject, dtype: str) -> Iterator[Call]:
 def script(subject: Subject, asked: list[Call]) -> str:
     """A script that prints the loss, and the gradient if there is one, of every call."""
     recipe = adapter_module(subject.adapter).recipe
-    lines = ["import json", "import numpy as np", HEX, FLAT, *recipe(subject.name, present(asked[0])).imports]
+    lines = ["import json", "import numpy as np", HEX, FLAT, *recipe(subject, present(asked[0])).imports]
     for call in map(present, asked):
         hvp = "hvp" if call.vector is not None else ""
         results = f"loss, grad, {hvp}" if subject.differentiable else "loss,"
         lines += [assignment(name, getattr(call, name)) for name in ARRAYS if getattr(call, name) is not None]
-        lines += [*recipe(subject.name, call).lines, f"print(json.dumps([flat(a) for a in ({results})]))"]
+        lines += [*recipe(subject, call).lines, f"print(json.dumps([flat(a) for a in ({results})]))"]
     return "\n".join(lines)
 
 

@@ -10,19 +10,25 @@ from contextlib import suppress
 from dataclasses import replace
 from math import prod
 
-import numpy as np
-
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses import Clause
 from xentcheck.minimise.deletion import without_needless
-from xentcheck.minimise.pinned import arrays_of, needed_classes, pinned, with_arrays, with_classes, with_rows
+from xentcheck.minimise.pinned import (
+    FREE,
+    arrays_of,
+    holds,
+    needed_classes,
+    pinned,
+    with_arrays,
+    with_classes,
+    with_rows,
+)
 from xentcheck.minimise.plainer import plainer
 from xentcheck.minimise.simpler import CHANGES, TO_ONES, Change, borrowed, concentrated, simpler
 from xentcheck.minimise.trial import Exhausted, Trials
 from xentcheck.randomness import Array
 from xentcheck.verdict import Deviation
-from xentcheck_adapters import dtype_named
 from xentcheck_reports import Status
 
 __all__ = ["minimise"]
@@ -127,7 +133,9 @@ def _simpler_values(trials: Trials) -> None:
 
 def _changes(trials: Trials, name: str, values: Array) -> Sequence[Change]:
     if name == "labels":
-        return (concentrated,) if values.ndim == 2 and trials.case.labels != "multi-hot" else ()
+        if values.ndim == 1 or trials.case.labels == "multi-hot":
+            return ()
+        return (concentrated, *(TO_ONES if trials.case.labels in FREE and trials.has_witness else ()))
     if not trials.has_witness:
         return borrowed(values)
     return CHANGES if name in ("logits", "vector") else TO_ONES
@@ -135,6 +143,4 @@ def _changes(trials: Trials, name: str, values: Array) -> Sequence[Change]:
 
 def _with_values(case: Case, name: str, values: Array) -> Case | None:
     """The case with these values; None if its dtype does not hold them."""
-    with np.errstate(over="ignore"):
-        held = values.astype(dtype_named(case.dtype)).astype(np.float64)
-    return with_arrays(case, {**arrays_of(case), name: values}) if (held == values)[np.isfinite(values)].all() else None
+    return with_arrays(case, {**arrays_of(case), name: values}) if holds(case.dtype, values) else None

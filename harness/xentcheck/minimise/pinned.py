@@ -11,9 +11,10 @@ from xentcheck.cases import Case, Explicit
 from xentcheck.randomness import Array
 from xentcheck.stored import call_arrays
 from xentcheck.values import Values
+from xentcheck_adapters import dtype_named
 
 # Kinds of label rows whose entries are free; the rows of all others keep their sums.
-_FREE = "multi-hot"
+FREE = ("multi-hot", "fractions")
 
 
 def pinned(case: Case) -> Case:
@@ -66,14 +67,21 @@ def with_classes(case: Case, classes: list[int]) -> Case | None:
     if arrays["labels"].ndim == 1:
         arrays["labels"] = np.array([moved.get(label, label) for label in arrays["labels"].tolist()])
     else:
-        rows = _with_mass(arrays["labels"], classes, free=case.labels == _FREE)
-        if rows is None:
+        rows = _with_mass(arrays["labels"], classes, free=case.labels in FREE)
+        if rows is None or not holds(case.dtype, rows):
             return None
         arrays["labels"] = rows
     labels = {
         name: moved.get(label, label) for name in ("ignore_index", "bad_label") for label in [getattr(case, name)]
     }
     return with_arrays(case, arrays, **labels)
+
+
+def holds(dtype: str, values: Array) -> bool:
+    """Whether the dtype has these numbers exactly."""
+    finite = values[np.isfinite(values)]
+    with np.errstate(over="ignore"):
+        return bool((finite.astype(dtype_named(dtype)).astype(np.float64) == finite).all())
 
 
 def _with_mass(rows: Array, classes: list[int], *, free: bool) -> Array | None:

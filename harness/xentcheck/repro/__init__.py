@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -45,6 +45,7 @@ def with_script(record: Record, clause: Clause, bench: Bench) -> Record:
     failure = record.failure
     if failure is None or failure.token is None:
         return record
+    bench = _as_opened(bench)
     try:
         written = _written(record, failure.token, clause, bench)
     except NoScript as error:
@@ -56,6 +57,14 @@ def with_script(record: Record, clause: Clause, bench: Bench) -> Record:
         else:
             found["note"] = f"the script ends with {written.run.ended}" if written.run.ended else _DEPENDS
     return record.model_copy(update={"failure": failure.model_copy(update=found)})
+
+
+def _as_opened(bench: Bench) -> Bench:
+    """The bench of the subject as its worker offers it."""
+    target = bench.target
+    opened = bench.pool.open(target.subject, target.device, target.dtype)
+    subject = replace(target.subject, options=target.subject.options & opened.options)
+    return replace(bench, target=replace(target, subject=subject))
 
 
 def _written(record: Record, token: str, clause: Clause, bench: Bench) -> _Written:

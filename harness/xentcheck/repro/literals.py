@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isinf, isnan
 from typing import Any
 
@@ -80,13 +80,14 @@ _LAYOUTS = {
 }
 
 
-def laid_out(layout: str) -> Iterable[str]:
-    """The line that brings logits and labels into a memory layout. Raises TooLong for one that takes more."""
+def laid_out(layout: str, names: Sequence[str]) -> Iterable[str]:
+    """The line that brings arrays, all of one dimension or more, into a memory layout. Raises TooLong for a layout that
+    takes more."""
     if layout == "contiguous":
         return
     if layout == "read-only":
-        yield "logits.flags.writeable = labels.flags.writeable = False"
+        yield f"{' = '.join(f'{name}.flags.writeable' for name in names)} = False"
     elif layout in _LAYOUTS:
-        yield f"logits, labels = ({_LAYOUTS[layout]} for a in (logits, labels))"
+        yield f"{', '.join(names)} = ({_LAYOUTS[layout]} for a in ({', '.join(names)}))"
     else:
         raise TooLong(f"arrays laid out {layout} take more than a line")

@@ -57,7 +57,7 @@ def _composed(
     shown = present(call)
     try:
         lines: Sequence[str] = _recipe(target, shown).lines
-        arrays = [*_assignments(shown, file), *laid_out(call.layout)]
+        arrays = [*_assignments(shown, file), *laid_out(call.layout, _laid_out(shown))]
         if earlier:
             lines = _after(present(earlier), shown, target, in_place=in_place)
         if call.reused:
@@ -73,7 +73,7 @@ def _composed(
 
 
 def _recipe(target: Target, shown: Call) -> Recipe:
-    recipe: Recipe = adapter_module(target.subject.adapter).recipe(target.subject.name, shown)
+    recipe: Recipe = adapter_module(target.subject.adapter).recipe(target.subject, shown)
     return recipe
 
 
@@ -93,6 +93,10 @@ def _assignments(call: Call, file: str | None) -> list[str]:
         if file is None:
             raise
         return [f'{", ".join(arrays)} = map(np.load("{file}").get, {list(arrays)})']
+
+
+def _laid_out(call: Call) -> list[str]:
+    return [name for name in ARRAYS if getattr(call, name) is not None and getattr(call, name).ndim]
 
 
 def _after(earlier: Call, call: Call, target: Target, *, in_place: bool) -> Sequence[str]:
