@@ -34,16 +34,17 @@ def assignment(name: str, array: Array) -> str:
     """The line that makes the array under this name; bfloat16 as float32. Raises TooLong."""
     if array.size <= _MOST_WRITTEN:
         return f"{name} = {written(array)}"
-    values, places, counts = np.unique(_numbers(array), return_index=True, return_counts=True, equal_nan=False)
-    most = array.ravel()[places[counts.argmax()]]
-    others = np.argwhere(array != most)
+    numbers = _numbers(array)
+    values, counts = np.unique(_bits(numbers), return_counts=True)
+    usual = _bits(numbers) == values[counts.argmax()]
+    most, others = numbers[usual][0], np.argwhere(~usual)
     if len(others) > _MOST_EXCEPTIONS:
         raise TooLong(f"{name}: {array.size} numbers, {len(values)} of them different, are more than a script shows")
     whole = f"{name} = np.full({array.shape}, {_nested(most.tolist())}{_dtype(array)})"
     if not len(others):
         return whole
     where = ", ".join(str(axis.tolist()) for axis in others.T)
-    return f"{whole}; {name}[{where}] = {_nested(_numbers(array)[tuple(others.T)].tolist())}"
+    return f"{whole}; {name}[{where}] = {_nested(numbers[tuple(others.T)].tolist())}"
 
 
 def written(array: Array) -> str:
@@ -55,6 +56,11 @@ def written(array: Array) -> str:
 
 def _numbers(array: Array) -> Array:
     return array if array.dtype.kind in "iub" else array.astype(np.float64)
+
+
+def _bits(numbers: Array) -> Array:
+    """What tells 0 from -0, and NaN from no NaN."""
+    return numbers.view(np.int64) if numbers.dtype.kind == "f" else numbers
 
 
 def _nested(values: Any) -> str:
