@@ -14,7 +14,7 @@ from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.clauses.value import matches_reference
-from xentcheck.regimes import FINITE_REGIMES
+from xentcheck.regimes import FINITE_REGIMES, SWATH
 from xentcheck.strategies import Scope, cases, with_ignored_rows
 from xentcheck.verdict import Measurement, nonzero
 from xentcheck_adapters import Refused, Subject
@@ -153,9 +153,9 @@ def _exactly_zero(case: Case, bench: Bench) -> Measurement:
 
 
 def _large(scope: Scope) -> tuple[Case, ...]:
-    """Vocabularies past 2**16, in which few classes count, more rows than a grid of 2**16 blocks has, and rows that lie
-    far apart in memory. (As many elements as that would be a gradient of 4 to 16 GiB: only an offset past 2**31 is
-    cheap.)"""
+    """Vocabularies past 2**16, in which few classes count, or one part of them after the other; more rows than a grid
+    of 2**16 blocks has; and rows that lie far apart in memory. (As many elements as that would be a gradient of 4 to
+    16 GiB: only an offset past 2**31 is cheap.)"""
     kind = "index" if "index" in scope.subject.labels else "one-hot"
     plain = _plain(scope, rows=3, classes=7, labels=kind, regime="normal")
     vocabularies = tuple(
@@ -165,8 +165,11 @@ def _large(scope: Scope) -> tuple[Case, ...]:
     )
     if scope.subject.retraces:
         return vocabularies
-    batch = replace(plain, rows=_PAST_16_BITS, classes=2, upstream="random")
-    return (*vocabularies, replace(plain, layout="far"), *(() if scope.brief else (batch,)))
+    deeper = (
+        replace(plain, rows=_PAST_16_BITS, classes=2, upstream="random"),
+        replace(plain, rows=32, classes=_PAST_16_BITS, regime=SWATH),
+    )
+    return (*vocabularies, replace(plain, layout="far"), *(() if scope.brief else deeper))
 
 
 def _every_size(scope: Scope) -> tuple[Case, ...]:
