@@ -15,7 +15,7 @@ import pytest
 
 from xentcheck.build import build_call
 from xentcheck.cases import Case
-from xentcheck.repro.literals import HEX, assignment
+from xentcheck.literals import HEX, assignment
 from xentcheck.stored import ARRAYS
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import state_of

@@ -23,8 +23,8 @@ from xentcheck.divergence import Ledger
 from xentcheck.faults import load_registry
 from xentcheck.judge import Assignment, judge
 from xentcheck.levels import LEVELS
+from xentcheck.literals import HEX, TooLong, assignment
 from xentcheck.repro import with_script
-from xentcheck.repro.literals import HEX, TooLong, assignment
 from xentcheck.scripts import MOST_LINES, run_text
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool

@@ -20,6 +20,7 @@ from xentcheck.repro.witness import witnesses
 from xentcheck.scripts import ScriptRun, run_text, shows_the_defect
 from xentcheck.stored import packed_case
 from xentcheck.workers.pool import state_of
+from xentcheck_adapters import Unavailable
 from xentcheck_reports import Record, Status
 
 __all__ = ["with_script"]
@@ -45,11 +46,13 @@ def with_script(record: Record, clause: Clause, bench: Bench) -> Record:
     failure = record.failure
     if failure is None or failure.token is None:
         return record
-    bench = _as_opened(bench)
     try:
+        bench = _as_opened(bench)
         written = _written(record, failure.token, clause, bench)
-    except NoScript as error:
+    except (NoScript, Unavailable) as error:
         found: dict[str, object] = {"note": f"no script: {error}"}
+    except Exception as error:  # a fault of ours must not cost the record
+        found = {"note": f"no script: the harness failed: {type(error).__name__}: {error}"}
     else:
         found = {"script": written.script, "reproduced": written.shows}
         if written.shows:

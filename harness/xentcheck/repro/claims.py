@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from xentcheck.repro.literals import number
+from xentcheck.literals import number
 from xentcheck.verdict import first_overflow, precision
 from xentcheck_adapters import FLOAT_DTYPES, Call
 from xentcheck_reports import Worst

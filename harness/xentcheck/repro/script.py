@@ -11,8 +11,8 @@ from xentcheck.bench import Bench, Target
 from xentcheck.build import build_call
 from xentcheck.cases import Case
 from xentcheck.clauses import Clause
+from xentcheck.literals import HEX, TooLong, assignment, laid_out, written
 from xentcheck.randomness import Array
-from xentcheck.repro.literals import HEX, TooLong, assignment, laid_out, written
 from xentcheck.repro.witness import Witness
 from xentcheck.scripts import MOST_LINES
 from xentcheck.stored import ARRAYS, call_arrays

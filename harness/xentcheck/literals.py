@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isinf, isnan
 from typing import Any
 
@@ -30,28 +30,28 @@ def number(value: float) -> str:
     return decimal if len(decimal) <= _LONGEST_DECIMAL else f'h("{value.hex()}")'
 
 
-def assignment(name: str, array: Array) -> str:
-    """The line that makes the array under this name; bfloat16 as float32. Raises TooLong."""
+def assignment(name: str, array: Array, write: Callable[[float], str] = number) -> str:
+    """The line that makes the array under this name; bfloat16 as float32, floats as `write` has it. Raises TooLong."""
     if array.size <= _MOST_WRITTEN:
-        return f"{name} = {written(array)}"
+        return f"{name} = {written(array, write)}"
     numbers = _numbers(array)
     values, counts = np.unique(_bits(numbers), return_counts=True)
     usual = _bits(numbers) == values[counts.argmax()]
     most, others = numbers[usual][0], np.argwhere(~usual)
     if len(others) > _MOST_EXCEPTIONS:
         raise TooLong(f"{name}: {array.size} numbers, {len(values)} of them different, are more than a script shows")
-    whole = f"{name} = np.full({array.shape}, {_nested(most.tolist())}{_dtype(array)})"
+    whole = f"{name} = np.full({array.shape}, {_nested(most.tolist(), write)}{_dtype(array)})"
     if not len(others):
         return whole
     where = ", ".join(str(axis.tolist()) for axis in others.T)
-    return f"{whole}; {name}[{where}] = {_nested(numbers[tuple(others.T)].tolist())}"
+    return f"{whole}; {name}[{where}] = {_nested(numbers[tuple(others.T)].tolist(), write)}"
 
 
-def written(array: Array) -> str:
+def written(array: Array, write: Callable[[float], str] = number) -> str:
     """The expression of an array."""
     if not array.size:
         return f"np.zeros({array.shape}{_dtype(array)})"
-    return f"np.array({_nested(_numbers(array).tolist())}{_dtype(array)})"
+    return f"np.array({_nested(_numbers(array).tolist(), write)}{_dtype(array)})"
 
 
 def _numbers(array: Array) -> Array:
@@ -63,10 +63,10 @@ def _bits(numbers: Array) -> Array:
     return numbers.view(np.int64) if numbers.dtype.kind == "f" else numbers
 
 
-def _nested(values: Any) -> str:
+def _nested(values: Any, write: Callable[[float], str]) -> str:
     if isinstance(values, list):
-        return f"[{', '.join(map(_nested, values))}]"
-    return number(values) if isinstance(values, float) else repr(values)
+        return f"[{', '.join(_nested(value, write) for value in values)}]"
+    return write(values) if isinstance(values, float) else repr(values)
 
 
 def _dtype(array: Array) -> str:
