@@ -20,7 +20,7 @@ import numpy as np
 from xentcheck_adapters.call import REDUCTIONS, Array, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned, Unavailable
-from xentcheck_adapters.recipe import Keywords, NoRecipe, Recipe, is_bfloat16
+from xentcheck_adapters.recipe import Keywords, Recipe, imported, is_bfloat16
 from xentcheck_adapters.subject import Precision, Subject
 
 PREFIX = "numpy:"
@@ -178,20 +178,6 @@ def recipe(subject: Subject, call: Call) -> Recipe:
         imports = ("import ml_dtypes", *imports)
     text = f"{function}({in_its_dtype('logits', call)}, {in_its_dtype('labels', call)}{Keywords({**given, **scalars})})"
     return Recipe(imports, (f"loss, grad = {text}",))
-
-
-def imported(target: str) -> tuple[tuple[str, ...], str]:
-    """The lines that import `MODULE_OR_FILE:QUALNAME`, and what it is called then."""
-    source, qualname = target.split(":")
-    if not source.endswith(".py"):
-        return (f"from {source} import {qualname.partition('.')[0]}",), qualname
-    path = Path(source).resolve()
-    if not path.stem.isidentifier():
-        raise NoRecipe(f"{path.name} is no name of a module")
-    return (
-        f"import sys; sys.path.insert(0, {str(path.parent)!r})",
-        f"from {path.stem} import {qualname.partition('.')[0]}",
-    ), qualname
 
 
 def in_its_dtype(name: str, call: Call) -> str:

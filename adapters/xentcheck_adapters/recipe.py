@@ -8,6 +8,7 @@ field, so that they can be run again. bfloat16, which NumPy does not have, comes
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from xentcheck_adapters.call import Array, Call
@@ -69,3 +70,17 @@ class Keywords:
 def is_bfloat16(array: Array) -> bool:
     """Whether NumPy has no name for the dtype."""
     return bool(array.dtype == BFLOAT16)
+
+
+def imported(target: str) -> tuple[tuple[str, ...], str]:
+    """The lines that import `MODULE_OR_FILE:QUALNAME`, and what it is called then."""
+    source, qualname = target.split(":")
+    if not source.endswith(".py"):
+        return (f"from {source} import {qualname.partition('.')[0]}",), qualname
+    path = Path(source).resolve()
+    if not path.stem.isidentifier():
+        raise NoRecipe(f"{path.name} is no name of a module")
+    return (
+        f"import sys; sys.path.insert(0, {str(path.parent)!r})",
+        f"from {path.stem} import {qualname.partition('.')[0]}",
+    ), qualname
