@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
 from xentcheck.bench import Bench, Target
 from xentcheck.contract import CONTRACT
@@ -29,8 +29,8 @@ from xentcheck.findings import (
     free_findings,
     installed_versions,
     run_script,
-    shows_the_defect,
 )
+from xentcheck.scripts import shows_the_defect
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Subject, built_in_subjects
@@ -149,7 +149,10 @@ def render() -> str:
     """The page as text."""
     figures: Mapping[str, Any] = json.loads(FIGURES.read_text(encoding="utf-8"))
     environment = Environment(
-        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=ChoiceLoader([FileSystemLoader(HERE), PackageLoader("xentcheck")]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     findings = all_findings()
     return environment.get_template("findings.md.jinja").render(

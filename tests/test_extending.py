@@ -16,9 +16,10 @@ from xentcheck.cases import Case
 from xentcheck.choices import Choices, parse_choices
 from xentcheck.divergence import Ledger, parse_ledger
 from xentcheck.expectation import expect
-from xentcheck.findings import run_script, shows_the_defect
+from xentcheck.findings import run_script
 from xentcheck.judge import Assignment, judge
 from xentcheck.levels import LEVELS
+from xentcheck.scripts import shows_the_defect
 from xentcheck.strategies import Scope
 from xentcheck.verdict import conform
 from xentcheck.workers import WorkerPool

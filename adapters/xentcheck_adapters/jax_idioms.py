@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import jax_autodiff
+from xentcheck_adapters import jax_autodiff, jax_recipe
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
 _API = {
@@ -78,3 +79,13 @@ def _by_one_hot(logits: Any, labels: Any) -> Any:
     import jax
 
     return -(jax.nn.one_hot(labels, logits.shape[-1]) * jax.nn.log_softmax(logits)).sum(-1)
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "jax.FORM.MODE" as lines."""
+    _, form, mode = subject.name.split(".")
+    text = {
+        "index": "-jax.nn.log_softmax(x)[jnp.arange(len(y)), y]",
+        "onehot": "-(jax.nn.one_hot(y, x.shape[-1]) * jax.nn.log_softmax(x)).sum(-1)",
+    }[form]
+    return jax_recipe.vjp(LossText(text, call, mode=jax_recipe.JIT if mode == "jit" else ""))

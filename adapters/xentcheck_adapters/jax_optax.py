@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable
 
-from xentcheck_adapters import jax_autodiff, jax_procedures
+from xentcheck_adapters import jax_autodiff, jax_procedures, jax_recipe
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
 
 _MODES = ("eager", "jit")
@@ -121,3 +122,22 @@ def _by_hand(logits: Any, labels: Any, axis: int) -> Any:
     if labels.shape == logits.shape:
         return -(labels * log_softmax).sum(axis)
     return -jnp.take_along_axis(log_softmax, jnp.expand_dims(labels, axis), axis=axis).squeeze(axis)
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "FORM.MODE" as lines."""
+    form, _, mode = subject.name.rpartition(".")
+    axis = "" if call.class_axis == -1 else f", axis={call.class_axis}"
+    log_softmax = f"jax.nn.log_softmax(x{axis})"
+    at_label = f"jnp.take_along_axis({log_softmax}, jnp.expand_dims(y, {call.class_axis}), {call.class_axis})"
+    by_hand = f"-(y * {log_softmax}).sum({call.class_axis})"
+    if not call.has_dense_labels:
+        by_hand = f"-{at_label}.squeeze({call.class_axis})"
+    text = {
+        "jax.log_softmax": by_hand,
+        "optax.int": f"optax.softmax_cross_entropy_with_integer_labels(x, y{axis})",
+        "optax.dense": f"optax.softmax_cross_entropy(x, y{axis})",
+        "optax.safe": "optax.safe_softmax_cross_entropy(x, y)",
+    }[form]
+    imports = ("import optax",) if form.startswith("optax") else ()
+    return jax_recipe.vjp(LossText(text, call, imports=imports, mode=jax_recipe.JIT if mode == "jit" else ""))

@@ -6,6 +6,7 @@ The loss object gets the logits' dtype as its own: Keras' default would turn flo
 
 from __future__ import annotations
 
+import re
 from typing import Any, Callable
 
 import numpy as np
@@ -13,14 +14,18 @@ import numpy as np
 from xentcheck_adapters import (
     jax_autodiff,
     jax_procedures,
+    jax_recipe,
     tensorflow_autodiff,
     tensorflow_procedures,
+    tensorflow_recipe,
     torch_autodiff,
     torch_procedures,
+    torch_recipe,
 )
 from xentcheck_adapters.call import REDUCTIONS, WEIGHTED_MEAN, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES, dtype_name
 from xentcheck_adapters.outcome import Returned, Unavailable
+from xentcheck_adapters.recipe import Keywords, LossText, Recipe
 from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
 
 _BACKENDS = {"tf": "tensorflow", "torch": "torch", "jax": "jax", "numpy": "numpy"}
@@ -233,3 +238,45 @@ def _without_gradients(device: str) -> Callable[[Loss, Call], Returned]:
         return Returned(np.asarray(function(logits, labels)))
 
     return evaluate
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "keras.BACKEND.LOSS[-probs|-functional]" as lines."""
+    backend, loss, suffix = _parts(subject.name)
+    option = (
+        {"ignore_class": call.ignore_index} if loss == "scce" else {"label_smoothing": call.label_smoothing or None}
+    )
+    arguments = {
+        "from_logits": suffix != _PROBABILITIES,
+        "axis": None if call.class_axis == -1 else call.class_axis,
+        **option,
+    }
+    output = "x"
+    if call.activation:
+        output = f"keras.activations.{call.activation.partition(',')[0]}(x)"
+        output = f"keras.ops.multiply({output}, 1)" if call.activation.endswith("times 1") else output
+    setup: tuple[str, ...]
+    if suffix == _FUNCTIONAL:
+        text, setup = f"keras.losses.{_FUNCTION[loss]}(y, {output}{Keywords(arguments)})", ()
+    else:
+        rows = Keywords({"sample_weight": None if call.sample_weight is None else "sample_weight"})
+        text, setup = f"loss_of(y, {output}{rows})", (made(loss, call, arguments),)
+    return in_backend(backend, LossText(text, call, setup))
+
+
+def made(loss: str, call: Call, arguments: dict[str, Any]) -> str:
+    """The line that makes the loss object `loss_of`."""
+    reduction = {"reduction": repr(_REDUCTION[call.reduction]), "dtype": repr(dtype_name(call.logits.dtype))}
+    given = str(Keywords({**arguments, **reduction}))
+    return f"loss_of = keras.losses.{_CLASS[loss]}({given[2:]})"
+
+
+def in_backend(backend: str, loss: LossText) -> Recipe:
+    """A loss of Keras with the gradients of its backend."""
+    keras = (f'import os; os.environ["KERAS_BACKEND"] = "{_BACKENDS[backend]}"', "import keras")
+    if backend == "numpy":
+        text = re.sub(r"\bx\b", "logits", re.sub(r"\by\b", "labels", loss.text))
+        return Recipe(keras, (*loss.setup, f"loss = {text}"))
+    write = {"tf": tensorflow_recipe.taped, "torch": torch_recipe.autograd, "jax": jax_recipe.vjp}[backend]
+    written = write(loss)
+    return Recipe((*keras, *written.imports), written.lines)

@@ -7,11 +7,12 @@ mean is over the kept rows. No public function sets a mask from outside a layer;
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable
+from typing import Any, Callable, cast
 
 from xentcheck_adapters import keras_losses
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Subject
 
 _LOSSES = [subject for subject in keras_losses.SUBJECTS if subject.name.endswith(".scce")]
@@ -59,3 +60,19 @@ def _masked_loss(call: Call) -> keras_losses.Loss:
         return made(logits, ops.where(kept, labels, 0))
 
     return loss
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "keras.BACKEND.scce-masked" as lines."""
+    axis = None if call.class_axis == -1 else call.class_axis
+    setup: tuple[str, ...] = (keras_losses.made("scce", call, {"from_logits": True, "axis": axis}),)
+    text, imports = "loss_of(y, x)", cast("tuple[str, ...]", ())
+    if call.ignore_index is not None:
+        kept = f"keras.ops.not_equal(y, {call.ignore_index})"
+        setup += (
+            "def masked(x, y):",
+            f"    set_keras_mask(x, mask={kept})",
+            f"    return loss_of(keras.ops.where({kept}, y, 0), x)",
+        )
+        text, imports = "masked(x, y)", ("from keras.src.backend import set_keras_mask",)
+    return keras_losses.in_backend(subject.name.split(".")[1], LossText(text, call, setup, imports))

@@ -12,6 +12,7 @@ import numpy as np
 from xentcheck_adapters import keras_losses
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.outcome import Returned, Unavailable
+from xentcheck_adapters.recipe import NoRecipe, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
 _BACKENDS = {"tf": "tensorflow", "torch": "torch", "jax": "jax", "numpy": "numpy"}
@@ -67,3 +68,8 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return Returned(np.asarray(keras.ops.convert_to_numpy(metric.result())))
 
     return run
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """None: what a metric is asked are choices, which no script can prove wrong."""
+    raise NoRecipe("a metric is asked for its choices only")

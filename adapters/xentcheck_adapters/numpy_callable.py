@@ -17,6 +17,7 @@ from xentcheck_adapters.callables import OPTIONS, PRECISION, Function, arguments
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.poison import poison_small_arrays
+from xentcheck_adapters.recipe import Keywords, Recipe, imported, is_bfloat16
 from xentcheck_adapters.subject import Precision, Subject
 
 BUILT_IN = "numpy"
@@ -103,3 +104,28 @@ def _loss_and_gradient(answer: Any) -> tuple[Array, Array]:
         raise TypeError(f"the function must return (loss, grad_logits), got {type(answer).__name__}")
     loss, gradient = answer
     return np.asarray(loss), np.asarray(gradient)
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of the named function as lines."""
+    api = subject.api if ":" in subject.api else ":".join(subject.api.rsplit(".", 1))
+    imports, function = imported(api)
+    arrays = ("weight", "sample_weight")
+    given = {name: None if getattr(call, name) is None else in_its_dtype(name, call) for name in arrays}
+    scalars = {
+        "ignore_index": call.ignore_index,
+        "label_smoothing": call.label_smoothing or None,
+        "z_loss": call.z_loss or None,
+        "softcap": call.softcap,
+        "reduction": repr(call.reduction),
+        "grad_output": None if call.upstream is None else in_its_dtype("upstream", call),
+    }
+    if is_bfloat16(call.logits):
+        imports = ("import ml_dtypes", *imports)
+    text = f"{function}({in_its_dtype('logits', call)}, {in_its_dtype('labels', call)}{Keywords({**given, **scalars})})"
+    return Recipe(imports, (f"loss, grad = {text}",))
+
+
+def in_its_dtype(name: str, call: Call) -> str:
+    """The call's array of that name, in its dtype."""
+    return f"{name}.astype(ml_dtypes.bfloat16)" if is_bfloat16(getattr(call, name)) else name

@@ -10,10 +10,11 @@ from typing import Any, Callable
 
 import numpy as np
 
-from xentcheck_adapters import jax_autodiff, jax_optax
+from xentcheck_adapters import jax_autodiff, jax_optax, jax_recipe
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
 _API = {
@@ -113,3 +114,17 @@ def _reduced(losses: Any, kept: Any, reduction: str) -> Any:
     if reduction == "none":
         return losses
     return jnp.mean(losses, where=kept) if reduction == "mean" else jnp.sum(losses)
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "optax.FORM.MODE" as lines."""
+    _, form, mode = subject.name.split(".")
+    kept = "None" if call.ignore_index is None else f"y != {call.ignore_index}"
+    labels = "y" if call.ignore_index is None else f"jnp.where({kept}, y, 0)"
+    where = f", where={kept}" if form == "where" else ""
+    text = f"optax.softmax_cross_entropy_with_integer_labels(x, {labels}{where})"
+    if form == "masked" and call.ignore_index is not None:
+        text = f"jnp.where({kept}, {text}, 0)"
+    reduced = {"none": text, "sum": f"jnp.sum({text})", "mean": f"jnp.mean({text}, where={kept})"}[call.reduction]
+    mode = jax_recipe.JIT if mode == "jit" else ""
+    return jax_recipe.vjp(LossText(reduced, call, imports=("import optax",), mode=mode))

@@ -6,10 +6,11 @@ from __future__ import annotations
 import functools
 from typing import Callable
 
-from xentcheck_adapters import tensorflow_autodiff, tensorflow_procedures
+from xentcheck_adapters import tensorflow_autodiff, tensorflow_procedures, tensorflow_recipe
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
 
 _API = {
@@ -91,3 +92,13 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return tf.function(once, jit_compile=mode == "xla") if mode in _COMPILED else once
 
     return lambda call: tensorflow_autodiff.evaluate(step(call.class_axis), call, place)
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "tf.FORM.MODE" as lines."""
+    _, form, mode = subject.name.split(".")
+    axis = f", axis={call.class_axis}" if form == "dense" and call.class_axis != -1 else ""
+    compiled = {"function": "@tf.function", "xla": "@tf.function(jit_compile=True)"}.get(mode, "")
+    settings = ("tf.config.experimental.enable_op_determinism()",) if mode == "deterministic" else ()
+    loss = LossText(f"{_API[form]}(labels=y, logits=x{axis})", call, imports=settings, mode=compiled)
+    return tensorflow_recipe.taped(loss)

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import tensorflow_autodiff, tensorflow_procedures
+from xentcheck_adapters import tensorflow_autodiff, tensorflow_procedures, tensorflow_recipe
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 from xentcheck_adapters.tensorflow_nn import versions
 
-__all__ = ["SUBJECTS", "offered_options", "open_subject", "versions"]
+__all__ = ["SUBJECTS", "offered_options", "open_subject", "recipe", "versions"]
 
 _OP = {"sparse": "SparseSoftmaxCrossEntropyWithLogits", "dense": "SoftmaxCrossEntropyWithLogits"}
 _OTHER_FORM = {"sparse": "dense", "dense": "sparse"}
@@ -59,3 +60,9 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
 
     step = tensorflow_autodiff.gradient_step(loss)
     return lambda call: tensorflow_autodiff.evaluate(step, call, place)
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "tf.raw.FORM" as lines."""
+    op = f"tf.raw_ops.{_OP[subject.name.rpartition('.')[2]]}"
+    return tensorflow_recipe.taped(LossText(f"{op}(features=x, labels=y).loss", call))

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_nll
+import numpy as np
+
+from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_nll, torch_recipe
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
 _API = {
@@ -80,3 +83,12 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return torch_autodiff.evaluate(function, call, place)
 
     return run
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "torch.autocast.LOSS" as lines."""
+    is_nll = subject.name.endswith(".nll")
+    text = torch_nll.text(call) if is_nll else f"F.cross_entropy(x, y{torch_recipe.keywords(call)})"
+    low = "float16" if call.logits.dtype == np.float16 else "bfloat16"
+    mode = f'with torch.autocast("cpu", dtype=torch.{low}): '
+    return torch_recipe.autograd(LossText(text, call, imports=(torch_recipe.FUNCTIONAL,), mode=mode))

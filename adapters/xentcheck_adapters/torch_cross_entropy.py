@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff, torch_procedures
+from xentcheck_adapters import torch_autodiff, torch_procedures, torch_recipe
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "grad_labels", "hvp")
@@ -114,3 +115,11 @@ def _compiled() -> Any:
     dynamo.config.recompile_limit = 10_000
     dynamo.config.accumulated_recompile_limit = 10_000
     return torch.compile(_eager(), dynamic=True)
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "torch.eager" or "torch.compile" as lines."""
+    is_compiled = subject.name == "torch.compile"
+    setup = ("compiled = torch.compile(F.cross_entropy, dynamic=True)",) if is_compiled else ()
+    text = f"{'compiled' if is_compiled else 'F.cross_entropy'}(x, y{torch_recipe.keywords(call)})"
+    return torch_recipe.autograd(LossText(text, call, setup, (torch_recipe.FUNCTIONAL,)))

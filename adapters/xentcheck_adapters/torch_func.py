@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff, torch_cross_entropy
+from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_recipe
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import Recipe, refuse_procedures
 from xentcheck_adapters.subject import Subject
 
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "grad_labels", "hvp")
@@ -96,3 +97,28 @@ def _step(arguments: dict[str, Any], want_grad_labels: bool) -> Callable[[Any, A
         return loss, pull_back(cotangent.to(loss.dtype))
 
     return step
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "torch.func.vjp" or "torch.func.vmap" as lines."""
+    refuse_procedures(call)
+    function, at = ("lambda x, y", "x, y") if call.want_grad_labels else ("lambda x", "x")
+    loss = f"F.cross_entropy(x, y{torch_recipe.keywords(call)})"
+    lines = [
+        "def step(x, y, upstream):",
+        f"    loss, pull_back = torch.func.vjp({function}: {loss}, {at})",
+        "    return loss, *pull_back(upstream)",
+    ]
+    step = "torch.func.vmap(step)" if subject.name.endswith(".vmap") else "step"
+    results = "loss, grad, grad_labels" if call.want_grad_labels else "loss, grad"
+    shape = call.logits.shape[:1] if call.reduction == "none" else ()
+    ones = f"torch.ones({shape}, dtype=x.dtype)"
+    upstream = ones if call.upstream is None else "torch.tensor(upstream).to(x.dtype)"
+    lines += [
+        f"x, y = {torch_recipe.tensor('logits', call)}, {torch_recipe.tensor('labels', call)}",
+        f"{results} = {step}(x, y, {upstream})",
+    ]
+    if call.vector is not None:
+        gradient = f"lambda x: {step}(x, y, {upstream})[1]"
+        lines.append(f"hvp = torch.func.jvp({gradient}, (x,), ({torch_recipe.tensor('vector', call)},))[1]")
+    return Recipe(("import torch", torch_recipe.FUNCTIONAL), tuple(lines))

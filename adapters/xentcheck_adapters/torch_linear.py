@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff, torch_cross_entropy
+from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_recipe
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned, Unavailable
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
 # A chunk matches the input in memory by default, which for as many features as classes is the whole batch.
@@ -84,3 +85,11 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return torch_autodiff.evaluate(function, call, place)
 
     return run
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "torch.linear.eager" or "torch.linear.chunked" as lines; the linear map is the identity."""
+    options = f", options=torch.nn.LinearCrossEntropyOptions(batch_chunk_size={_ROWS_OF_A_CHUNK})"
+    given = f"{options if subject.name.endswith('.chunked') else ''}{torch_recipe.keywords(call)}"
+    text = f"F.linear_cross_entropy(x, torch.eye({call.logits.shape[-1]}, dtype=x.dtype), y{given})"
+    return torch_recipe.autograd(LossText(text, call, imports=(torch_recipe.FUNCTIONAL,)))

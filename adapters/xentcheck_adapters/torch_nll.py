@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff, torch_cross_entropy
+from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_recipe
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Subject
 
 _OPTIONS = ("weight", "ignore_index", "hvp")
@@ -55,3 +56,14 @@ def nll_of_log_softmax(logits: Any, labels: Any, **arguments: Any) -> Any:
     import torch.nn.functional as F
 
     return F.nll_loss(F.log_softmax(logits, dim=min(1, logits.dim() - 1)), labels, **arguments)
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of "torch.nll.eager" as lines."""
+    return torch_recipe.autograd(LossText(text(call), call, imports=(torch_recipe.FUNCTIONAL,)))
+
+
+def text(call: Call) -> str:
+    """The composition in `x` and `y`."""
+    classes = min(1, call.logits.ndim - 1)
+    return f"F.nll_loss(F.log_softmax(x, dim={classes}), y{torch_recipe.keywords(call)})"

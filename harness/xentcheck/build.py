@@ -24,8 +24,8 @@ def build_call(case: Case) -> Call:
     bits = Bits(case.seed)
     dtype = dtype_named(case.dtype)
     if case.explicit:
-        logits = np.array(case.explicit.logits).astype(dtype)
-        given = np.array(case.explicit.labels)
+        logits = case.explicit.logits.array.astype(dtype)
+        given = case.explicit.labels.array
         labels = given.astype(dtype if given.ndim == 2 else case.label_dtype)
         columns = np.zeros(case.rows, np.int64)
     else:
@@ -48,7 +48,7 @@ def build_call(case: Case) -> Call:
     return Call(
         logits=logits,
         labels=labels,
-        weight=_weight(case, bits, columns).astype(dtype) if case.weighted else None,
+        weight=_weight(case, bits, columns),
         sample_weight=_sample_weight(case, labels),
         ignore_index=case.ignore_index,
         label_smoothing=case.label_smoothing,
@@ -97,20 +97,30 @@ def _index_labels(case: Case, bits: Bits, columns: Array) -> Array:
     return labels.astype(case.label_dtype)
 
 
-def _weight(case: Case, bits: Bits, columns: Array) -> Array:
+def _given(case: Case, name: str) -> Array | None:
+    """The explicit values of that name in the case's dtype, if there are any."""
+    values = getattr(case.explicit, name) if case.explicit else None
+    return None if values is None else values.array.astype(dtype_named(case.dtype))
+
+
+def _weight(case: Case, bits: Bits, columns: Array) -> Array | None:
     """Multiples of a quarter up to 4, some of them 0, but never for every label: 0/0 has a clause of its own."""
+    given = _given(case, "weight")
+    if given is not None or not case.weighted:
+        return given
     weight = bits.integers((case.classes,), 0, 17) / 4.0
     weight[columns] = np.maximum(weight[columns], 0.25)
     if case.weightless:
         weight[columns[columns != columns[0]]] = 0.0
-    return weight
+    return np.asarray(weight).astype(dtype_named(case.dtype))
 
 
 def _sample_weight(case: Case, labels: Array) -> Array | None:
     """Multiples of a quarter up to 4, about half of them 0, but never for every row that counts. From a stream of its
     own, as a vector."""
-    if not case.sample_weighted:
-        return None
+    given = _given(case, "sample_weight")
+    if given is not None or not case.sample_weighted:
+        return given
     bits = Bits(_SAMPLE_WEIGHT_STREAM + case.seed)
     weight = bits.integers((case.rows,), 1, 17) * bits.flip((case.rows,)) / 4.0
     counts = np.flatnonzero(labels != case.ignore_index) if labels.ndim == 1 else np.arange(case.rows)
@@ -122,8 +132,9 @@ def _upstream(case: Case, bits: Bits) -> Array | None:
     """Multiples of 1/8 in [-4, 4], exact in every dtype; "huge" and "tiny" ones are such numbers from 1 to 2 times the
     power of two at 15/16 of the dtype's exponents, so that their products with gradients, and the sums of these over
     a few classes, still fit; or times its inverse."""
-    if case.upstream == "ones":
-        return None
+    given = _given(case, "upstream")
+    if given is not None or case.upstream == "ones":
+        return given
     shape = (case.rows,) if case.reduction == "none" else ()
     power = int(ml_dtypes.finfo(dtype_named(case.dtype)).maxexp) * 15 // 16 - 1
     draw: dict[str, Callable[[], Array]] = {
@@ -145,8 +156,9 @@ def _of_one_size(bits: Bits, shape: tuple[int, ...]) -> Array:
 def _vector(case: Case) -> Array | None:
     """Multiples of 1/8 in [-4, 4], exact in every dtype; one class of each row; or a row's common shift, which the
     softmax does not see. From a stream of its own: the other arrays are those of the case without a vector."""
-    if case.vector == "none":
-        return None
+    given = _given(case, "vector")
+    if given is not None or case.vector == "none":
+        return given
     bits, shape = Bits(_VECTOR_STREAM + case.seed), (case.rows, case.classes)
     draw: dict[str, Callable[[], Array]] = {
         "random": lambda: bits.integers(shape, -32, 33) / 8.0,

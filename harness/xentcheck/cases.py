@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import zlib
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from numpy.typing import ArrayLike
+
+from xentcheck.values import Values
+
 EDITS = ("-inf", "+inf", "nan", "tie", "subnormal", "huge")
 SPECIAL_EDITS = frozenset({"+inf", "nan"})
 
 _TOKEN_VERSION = "1"
+# What is named by its digest is too large to be written out; see `Case.token`.
+_TOO_LARGE = "0"
+_MOST_IN_TOKEN = 1 << 17
+_LONGEST_TOKEN = 4096
 
 
 @dataclass(frozen=True, order=True)
@@ -25,10 +34,29 @@ class Edit:
 
 @dataclass(frozen=True)
 class Explicit:
-    """Values given instead of drawn: rows of logits, and labels as indices or as rows."""
+    """Values given instead of drawn: logits (N, C), and labels as indices (N,) or as rows (N, C). The others, of the
+    shapes that a Call has, may be absent: then they are as the fields of the case say."""
 
-    logits: tuple[tuple[float, ...], ...]
-    labels: tuple[Any, ...]
+    logits: Values
+    labels: Values
+    weight: Values | None = None
+    sample_weight: Values | None = None
+    upstream: Values | None = None
+    vector: Values | None = None
+
+    @classmethod
+    def of(cls, logits: ArrayLike, labels: ArrayLike, **others: ArrayLike) -> Explicit:
+        """From arrays or nested sequences. TypeError if they are no numbers, or for an unknown name; ValueError if
+        logits or labels have another number of dimensions."""
+        given = cls(Values.of(logits), Values.of(labels), **{name: Values.of(array) for name, array in others.items()})
+        if len(given.logits.shape) != 2 or len(given.labels.shape) not in (1, 2):
+            raise ValueError(f"explicit values: got logits {given.logits.shape} and labels {given.labels.shape}")
+        return given
+
+    @property
+    def arrays(self) -> dict[str, Values]:
+        """What is given, by name."""
+        return {name: values for name, values in vars(self).items() if values is not None}
 
 
 @dataclass(frozen=True)
@@ -57,6 +85,7 @@ class Case:
     positions, class_axis, single   as in a Call; `rows` is batch x positions
     procedure    as in a Call
     edits        up to four logits replaced by special values
+    explicit     values that stand in the place of drawn ones
     """
 
     dtype: str = "float32"
@@ -94,10 +123,30 @@ class Case:
 
     @property
     def token(self) -> str:
-        """A short text that replays the case in any later version."""
-        plain = {k: v for k, v in asdict(self).items() if v != _DEFAULTS[k]}
-        packed = zlib.compress(json.dumps(plain, separators=(",", ":")).encode(), 9)
+        """A short text that replays the case in any later version. Of more than 2**17 explicit values it is a digest,
+        which replays nothing: such a case is kept in a file (see `stored.py`)."""
+        document = self.document().encode()
+        if self.explicit and self.explicit.logits.size > _MOST_IN_TOKEN:
+            digest = hashlib.sha256(document + b"".join(values.data for values in self.explicit.arrays.values()))
+            return _TOO_LARGE + digest.hexdigest()[:16]
+        packed = zlib.compress(document, 9)
         return _TOKEN_VERSION + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+    @property
+    def fits_a_token(self) -> bool:
+        """Whether the token replays the case and is no longer than a person can paste."""
+        token = self.token
+        return token.startswith(_TOKEN_VERSION) and len(token) <= _LONGEST_TOKEN
+
+    def document(self) -> str:
+        """The fields that are not at their defaults, as JSON; without explicit values past what a token holds."""
+        plain = {k: v for k, v in vars(self).items() if v != _DEFAULTS[k]}
+        if self.edits:
+            plain["edits"] = [asdict(edit) for edit in self.edits]
+        if self.explicit:
+            small = self.explicit.logits.size <= _MOST_IN_TOKEN
+            plain["explicit"] = {name: values.plain for name, values in self.explicit.arrays.items() if small}
+        return json.dumps(plain, separators=(",", ":"))
 
 
 _DEFAULTS = {field.name: field.default for field in fields(Case)}
@@ -106,6 +155,8 @@ _DEFAULTS = {field.name: field.default for field in fields(Case)}
 def case_from_token(token: str) -> Case:
     """The case of a token; ValueError if it is not one."""
     try:
+        if token.startswith(_TOO_LARGE):
+            raise ValueError("it only names values that are too many for a token; replay the file that holds them")
         if not token.startswith(_TOKEN_VERSION):
             raise ValueError(f"it starts with {token[:1]!r}, this version reads {_TOKEN_VERSION!r}")
         body = token[len(_TOKEN_VERSION) :]
@@ -123,8 +174,7 @@ def case_from_fields(plain: dict[str, Any]) -> Case:
     if "edits" in plain:
         plain["edits"] = tuple(Edit(**edit) for edit in plain["edits"])
     if plain.get("explicit"):
-        explicit = plain["explicit"]
-        logits = tuple(tuple(float(value) for value in row) for row in explicit["logits"])
-        labels = tuple(tuple(row) if isinstance(row, list) else row for row in explicit["labels"])
-        plain |= {"explicit": Explicit(logits, labels), "rows": len(logits), "classes": len(logits[0])}
+        explicit = Explicit.of(**plain["explicit"])
+        rows, classes = explicit.logits.shape
+        plain |= {"explicit": explicit, "rows": rows, "classes": classes}
     return Case(**plain)

@@ -41,6 +41,7 @@ from xentcheck.selection import (
     split_names,
 )
 from xentcheck.selftest.command import self_test
+from xentcheck.stored import stored_case
 from xentcheck.text import describe_failure, port_lines
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool
@@ -107,8 +108,8 @@ def explain(clause: str) -> None:
 @click.argument("token")
 @click.option("--device", default="cpu", type=click.Choice(DEVICES), show_default=True)
 def replay(clause: str, subject: str, token: str, device: str) -> None:
-    """Check one case of CLAUSE on SUBJECT again; TOKEN is what a failure printed, or the id of a known bug whose
-    trigger it is. Exits with 1 if it still fails."""
+    """Check one case of CLAUSE on SUBJECT again; TOKEN is what a failure printed, the .npz file that it names, or the
+    id of a known bug whose trigger it is. Exits with 1 if it still fails."""
     asked, case = _clause(clause), _trigger(clause, token) or _replayable(token)
     (chosen,) = _selected((subject,), exactly_one=True)
     with WorkerPool() as pool:
@@ -137,7 +138,7 @@ def _trigger(clause: str, bug: str) -> Case | None:
 
 def _replayable(token: str) -> Case:
     try:
-        case = case_from_token(token)
+        case = stored_case(Path(token)) if token.endswith(".npz") else case_from_token(token)
         build_call(case)
     except (ValueError, TypeError, LookupError) as error:
         raise click.UsageError(f"this version cannot build the case {token}: {error}") from None

@@ -26,6 +26,7 @@ from importlib.resources import files
 from math import prod
 from typing import Any
 
+import numpy as np
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -113,8 +114,14 @@ def facts(case: Case) -> dict[str, Any]:
         "has_upstream": case.upstream != "ones",
         "bad_label_is": _bad_label_kind(case),
         "ignore_is": _ignore_kind(case),
-        "has_infinite_logits": case.regime in ("masked", "tiled") or any("inf" in edit.value for edit in case.edits),
+        "has_infinite_logits": _has_infinite_logits(case),
     }
+
+
+def _has_infinite_logits(case: Case) -> bool:
+    if case.explicit and np.isinf(case.explicit.logits.array).any():
+        return True
+    return case.regime in ("masked", "tiled") or any("inf" in edit.value for edit in case.edits)
 
 
 def _length_of_last_axis(case: Case) -> int:

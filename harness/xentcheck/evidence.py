@@ -14,6 +14,7 @@ from xentcheck.cases import Case
 from xentcheck.clauses import Clause
 from xentcheck.divergence import Divergence
 from xentcheck.grades import grade_of
+from xentcheck.literals import TooLong, assignment
 from xentcheck.row_errors import accuracy, horizon
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck_adapters import Call
@@ -21,6 +22,7 @@ from xentcheck_reports import Bitwise, Failure, Precedent, Record, Standing, Sta
 from xentcheck_reports import Divergence as DivergenceRecord
 
 _MOST_SHOWN = 48
+_OPTIONAL = ("weight", "sample_weight", "upstream", "vector")
 
 
 def record(
@@ -87,6 +89,7 @@ def failure(clause: Clause, bench: Bench, case: Case, deviation: Deviation, prec
         replay=shlex.join(command),
         detail=deviation.detail,
         precedents=[Precedent(name=bug.name, url=bug.url) for bug in precedents],
+        token=case.token,
     )
 
 
@@ -124,13 +127,14 @@ def contradictions(measurement: Measurement) -> list[DivergenceRecord]:
 
 
 def describe_case(case: Case, call: Call) -> str:
-    """The input in full where it is small, in outline where it is not; floats print exactly."""
-    shape = f"N={call.logits.shape[0]}, C={call.logits.shape[1]}, {case.dtype}, regime {case.regime}"
-    lines = [f"# {shape}", f"logits = {_shown(call.logits)}", f"labels = {_shown(call.labels)}  # {call.labels.dtype}"]
-    if call.weight is not None:
-        lines.append(f"weight = {_shown(call.weight)}")
-    if call.sample_weight is not None:
-        lines.append(f"sample_weight = {_shown(call.sample_weight)}")
+    """The input in full where it is small or nearly uniform, in outline where it is not; floats print exactly."""
+    drawn = "" if case.explicit else f", regime {case.regime}"
+    lines = [
+        f"# N={call.logits.shape[0]}, C={call.logits.shape[1]}, {case.dtype}{drawn}",
+        _shown("logits", call.logits),
+        f"{_shown('labels', call.labels)}  # {call.labels.dtype}",
+    ]
+    lines += [_shown(name, array) for name in _OPTIONAL if (array := getattr(call, name)) is not None]
     plain = {
         "ignore_index": None,
         "label_smoothing": 0.0,
@@ -144,14 +148,14 @@ def describe_case(case: Case, call: Call) -> str:
         "single": False,
     }
     lines += [f"{name} = {getattr(call, name)!r}" for name in plain if getattr(call, name) != plain[name]]
-    if call.upstream is not None:
-        lines.append(f"upstream = {_shown(call.upstream)}")
-    if call.vector is not None:
-        lines.append(f"vector = {_shown(call.vector)}")
     return "\n".join(lines)
 
 
-def _shown(array: np.ndarray[Any, Any]) -> str:
+def _shown(name: str, array: np.ndarray[Any, Any]) -> str:
     if array.size <= _MOST_SHOWN:
-        return repr(array.astype(np.float64).tolist() if array.dtype.kind not in "iub" else array.tolist())
-    return f"<{array.dtype} {array.shape}: {array.ravel()[0]!s}, {array.ravel()[1]!s}, … {array.ravel()[-1]!s}>"
+        return f"{name} = {(array if array.dtype.kind in 'iub' else array.astype(np.float64)).tolist()!r}"
+    try:
+        return assignment(name, array, repr)
+    except TooLong:
+        first, second, last = (array.ravel()[place] for place in (0, 1, -1))
+        return f"{name} = <{array.dtype} {array.shape}: {first!s}, {second!s}, … {last!s}>"

@@ -14,28 +14,22 @@ ledger entry whose clause shows it; entries that show the same defect name its i
 What no clause reaches, or what is wider than the clauses that do, stands in `ADAPTER.findings.toml`, as [[finding]]
 tables that also say `where` (API and modes), `dtypes` and `link`; ledger entries may name it by id.
 
-A script prints what came and what is right, and its last line asserts that they agree: it fails with AssertionError (or
-by a signal) as long as the defect is there, and passes once it is mended.
+How a script proves a defect is told in `scripts.py`.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib.metadata
-import os
-import signal
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from xentcheck.scripts import MOST_LINES, ScriptRun, run_text
 from xentcheck_adapters.registry import ADAPTERS
 
-_MOST_LINES = 15
 _SECONDS = 300
 
 
@@ -56,8 +50,8 @@ class Finding(BaseModel):
         told = [bool(part) for part in (self.title, self.promise, self.script)]
         if any(told) != all(told):
             raise ValueError(f"finding {self.id}: title, promise and script belong together")
-        if len(self.script.strip().splitlines()) > _MOST_LINES:
-            raise ValueError(f"finding {self.id}: the script has more than {_MOST_LINES} lines")
+        if len(self.script.strip().splitlines()) > MOST_LINES:
+            raise ValueError(f"finding {self.id}: the script has more than {MOST_LINES} lines")
         return self
 
     @property
@@ -81,45 +75,9 @@ class FreeFinding(Finding):
     link: str
 
 
-@dataclass(frozen=True)
-class ScriptRun:
-    """How a script went: what it printed, and the exception or signal that ended it ("" if none did)."""
-
-    output: str
-    ended: str
-
-
-def shows_the_defect(ended: str) -> bool:
-    """Whether a script that ended so failed as a finding's script does, and not for want of a framework."""
-    return ended == "AssertionError" or ended in signal.Signals.__members__
-
-
 def run_script(finding: Finding, backend: str = "") -> ScriptRun:
     """Run the script in a fresh process, with the installed frameworks; `backend` is Keras's."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
-    if backend:
-        environment["KERAS_BACKEND"] = backend
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", finding.script.strip()],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-    )
-    return ScriptRun(done.stdout.rstrip(), _end(done.returncode, done.stderr, finding.script))
-
-
-def _end(code: int, errors: str, script: str) -> str:
-    if code < 0:
-        return signal.Signals(-code).name
-    if code == 0:
-        return ""
-    told = errors.strip().splitlines()
-    error = told[-1].split(":")[0]
-    deepest = [line.strip() for line in told if line.strip().startswith("File ")][-1:]
-    # an assertion of the framework's own is another failure than the script's last line
-    last_line = f'File "<string>", line {len(script.strip().splitlines())}, in <module>'
-    return error if deepest == [last_line] or error != "AssertionError" else "AssertionError elsewhere"
+    return run_text(finding.script, {"KERAS_BACKEND": backend} if backend else {}, seconds=_SECONDS)
 
 
 def _imported(node: ast.AST) -> Iterable[str]:

@@ -18,9 +18,9 @@ from xentcheck.cases import Case
 from xentcheck.clauses import Clause
 from xentcheck.divergence import Divergence, Ledger
 from xentcheck.levels import Level
+from xentcheck.minimise import minimise
 from xentcheck.precedents import precedents
 from xentcheck.strategies import Scope
-from xentcheck.survey import one_row
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck_adapters import Unavailable
 from xentcheck_reports import Record, Status
@@ -170,22 +170,7 @@ def _run_fixed(assignment: Assignment, known: Sequence[Divergence], tally: _Tall
     surveyed = check(fixed)
     tally.measurement = _with_survey(surveyed + check(examples), surveyed)
     if tally.failures:
-        first = min(tally.failures, key=(*fixed, *examples).index)
-        tally.last_failure = _row_alone(assignment, tally, first) or first
-
-
-def _row_alone(assignment: Assignment, tally: _Tally, case: Case) -> Case | None:
-    """The row with the worst error as a case of its own, if it fails alone as well: what a person can read."""
-    worst = tally.failures[case].measurement.worst
-    alone = one_row(case, assignment.bench.call(case), worst.row) if worst and worst.row is not None else None
-    if alone:
-        try:
-            assignment.clause.check(alone, assignment.bench)
-        except Deviation as deviation:
-            if deviation.status is Status.FAIL:
-                tally.failures[alone] = deviation
-                return alone
-    return None
+        tally.last_failure = min(tally.failures, key=(*fixed, *examples).index)
 
 
 def _check(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, case: Case) -> None:
@@ -258,10 +243,15 @@ def _healed(assignment: Assignment, entry: Divergence, tally: _Tally) -> Record 
 
 
 def _failed(assignment: Assignment, known: Sequence[Divergence], tally: _Tally, case: Case) -> Record:
-    deviation, clause, bench = tally.failures[case], assignment.clause, assignment.bench
-    seen_before = precedents(
-        clause, bench, assignment.level, deviation, lambda *seen: _predicted(assignment, known, *seen) is not None
+    clause, bench, level = assignment.clause, assignment.bench, assignment.level
+
+    def is_known(case: Case, deviation: Deviation) -> bool:
+        return _predicted(assignment, known, case, deviation) is not None
+
+    case, deviation = minimise(
+        clause, bench, case, tally.failures[case], is_known=is_known, seconds=level.shrink_seconds
     )
+    seen_before = precedents(clause, bench, level, deviation, is_known)
     return evidence.record(
         clause,
         bench.target,

@@ -22,7 +22,7 @@ class Level:
     menu                the shapes (N, C) drawn for the latter
     op_by_op_shapes     how many of them for an eager mode, which compiles every operation by itself
     classes, rows       further sizes, beside small ones; cells: the largest N·C
-    shrink_seconds      how long a failure is shrunk
+    shrink_seconds      how long a failure is shrunk as it was drawn, and as long again with its arrays in hand
     described_dtypes    the dtypes in which a subject is judged that somebody described; a stranger is in all of its own
     survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
     survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from xentcheck.cases import Case, Explicit
+from xentcheck.cases import Case
 from xentcheck.regimes import HORIZON, REGIMES, landmark_columns
 from xentcheck.soft_labels import SURVEYED
 from xentcheck.strategies import Scope
-from xentcheck_adapters import Call, Subject
+from xentcheck_adapters import Subject
 
 SEED = 0
 """Of the survey; calibration takes others, so that no threshold is learned from the rows it is held against."""
@@ -32,8 +32,6 @@ _OF_AGGREGATES = ("normal", "near-tie", "confident", "wrong", "constant-tail", "
 _OF_COMMON_MODE = ("normal", "near-tie", "constant-tail", "spike")
 # Most classes graded: what calibration covers. Beyond it a sum in blocks exceeds the bound of a pairwise one.
 _LONGEST_GRADED = 50257
-# Rows whose failure is worth a second call to be shown alone.
-_LONGEST_SHOWN = 256
 
 
 def survey_cases(scope: Scope, seed: int = SEED) -> tuple[Case, ...]:
@@ -71,17 +69,6 @@ def common_mode_cases(scope: Scope, seed: int = SEED) -> tuple[Case, ...]:
 def reported_regime(case: Case) -> str:
     """What the atlas calls the case: its regime, or the kind of its labels where they are soft."""
     return case.labels if case.labels in SURVEYED else case.regime
-
-
-def one_row(case: Case, call: Call, row: int) -> Case | None:
-    """One row of a case as a case of its own, for a person to read; None for a row too long for that."""
-    if case.classes > _LONGEST_SHOWN:
-        return None
-    labels = call.labels[row].tolist()
-    values = Explicit(
-        (tuple(call.logits[row].astype(float).tolist()),), (tuple(labels) if case.labels != "index" else labels,)
-    )
-    return replace(case, rows=1, positions=(), explicit=values)
 
 
 def _of_every_regime(scope: Scope, seed: int) -> Iterator[Case]:

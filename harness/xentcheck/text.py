@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from xentcheck_reports import Failure, Port
 
 
-def describe_failure(failure: Failure) -> str:
-    """A failure as text: the shrunk input, what was allowed, what came, how to replay it."""
+def describe_failure(failure: Failure, files: Path | None = None) -> str:
+    """A failure as text: the shrunk input, what was allowed, what came, how to replay it; and where its files are, by
+    their name without the ending."""
     parts = [failure.summary, "", failure.case, "", f"expected  {failure.expected}", f"got       {failure.got}"]
     parts += [f"as in     {bug.name}: {bug.url}" for bug in failure.precedents]
     if failure.detail:
         parts += ["", failure.detail]
     if failure.replay:
         parts += ["", f"replay    {failure.replay}"]
+    if files and failure.script:
+        shows = "reproduces it" if failure.reproduced else "does not reproduce it"
+        parts += [f"script    {files}.py {shows}"]
+    if files and failure.issue:
+        parts += [f"issue     {files}.md"]
+    if files and failure.token:
+        parts += [f"arrays    {files}.npz"]
+    if failure.note:
+        parts += [f"note      {failure.note}"]
     return "\n".join(parts)
 
 

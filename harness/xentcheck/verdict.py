@@ -70,7 +70,13 @@ class Measurement:
 
 
 class Deviation(Exception):
-    """A subject did not do what the clause says."""
+    """A subject did not do what the clause says.
+
+    what      the result or the kind of deviation: "grad_logits", "refusal"
+    due       what the clause says where that is not the measurement's worst comparison: a result, its place (row and
+              column, or a whole row) and the condition on what is `got` there, as an expression
+    repeated  whether it is the same call that was answered in two ways
+    """
 
     def __init__(
         self,
@@ -81,11 +87,24 @@ class Deviation(Exception):
         status: Status = Status.FAIL,
         detail: str | None = None,
         measurement: Measurement | None = None,
+        due: tuple[str, tuple[int, ...], str] | None = None,
+        repeated: bool = False,
     ) -> None:
         super().__init__(f"{what}: expected {expected}, got {got}")
         self.what, self.expected, self.got = what, expected, got
         self.status, self.detail = status, detail
         self.measurement = measurement or Measurement()
+        self.due, self.repeated = due, repeated
+
+
+def nonzero(what: str, array: Array, where: Array, expected: str) -> Deviation | None:
+    """The deviation of a result that is not exactly 0 everywhere in a mask of its shape; None if it is."""
+    places = np.argwhere(where & (array.astype(np.float64) != 0))
+    if not len(places):
+        return None
+    place = tuple(int(i) for i in places[0])
+    got = f"{what}{list(place)} {float(array[place])!r}"
+    return Deviation(what, expected=expected, got=got, due=(what, place, "got == 0"))
 
 
 def returned(outcome: Outcome) -> Returned:
@@ -201,11 +220,12 @@ def _check_form(what: str, got: Array, shape: tuple[int, ...], dtype: str) -> No
     if got.shape != shape:
         raise Deviation(f"{what} shape", expected=f"{what} of shape {shape}", got=str(got.shape))
     name = dtype_name(got.dtype)
-    if name not in FLOAT_DTYPES or _precision(name) < _precision(dtype):
+    if name not in FLOAT_DTYPES or precision(name) < precision(dtype):
         raise Deviation(f"{what} dtype", expected=f"{what} in {dtype} or wider", got=name)
 
 
-def _precision(dtype: str) -> int:
+def precision(dtype: str) -> int:
+    """Bits of the fraction."""
     return int(ml_dtypes.finfo(dtype_named(dtype)).nmant)
 
 

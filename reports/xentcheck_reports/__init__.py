@@ -6,6 +6,7 @@ from xentcheck_reports.files import (
     RecordWriter,
     ReportWriteError,
     read_records,
+    write_atomically,
     write_records,
 )
 from xentcheck_reports.kill_page import render_self_test, write_self_test
@@ -84,6 +85,7 @@ __all__ = [
     "seconds_text",
     "summary_matrix",
     "worst_status",
+    "write_atomically",
     "write_kills",
     "write_records",
     "write_report",

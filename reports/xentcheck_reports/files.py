@@ -32,12 +32,12 @@ def write_records(path: Path | str, header: RunHeader, records: Iterable[Record]
     write_atomically(Path(path), "".join(_line(model) for model in (header, *records)))
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace the file at `path` by `text`, making its directory if need be. Raises ReportWriteError."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace the file at `path` by the content, making its directory if need be. Raises ReportWriteError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(text.encode())
+        temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
         os.replace(temporary, path)
     except OSError as error:
         with suppress(OSError):

@@ -1,15 +1,18 @@
 """The schema of a record file: one run header, then one record per clause, subject, device and dtype."""
 
+import re
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeFloat, NonNegativeInt, model_validator
 
 from xentcheck_reports.status import Standing, Status
 
-SCHEMA_VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)
-"""Version 1 lacks accuracy, horizon and grade, version 2 the kind of clause and the choices: all are optional, so their
-files read as they are."""
+SCHEMA_VERSION = 4
+READABLE_VERSIONS = (1, 2, 3, 4)
+"""Version 1 lacks accuracy, horizon and grade, version 2 the kind of clause and the choices, version 3 the scripts of
+failures: all are optional, so their files read as they are."""
+
+_LONGEST_NAME = 150
 
 
 class _Model(BaseModel):
@@ -76,6 +79,16 @@ class Failure(_Model):
     replay: str
     detail: str | None = None
     precedents: list[Precedent] = []
+    token: str | None = None
+    """Replays the case; None where there is no case."""
+    script: str | None = None
+    """Python that shows the failure with the framework alone: it ends in AssertionError, or dies."""
+    reproduced: bool | None = None
+    """Whether the script, run once in a process of its own, ended so."""
+    note: str | None = None
+    """Why there is no script, or why the one there is shows nothing."""
+    issue: str | None = None
+    """The failure as the text of an issue, in Markdown."""
 
 
 class Divergence(_Model):
@@ -185,6 +198,12 @@ class Record(_Model):
     def key(self) -> RecordKey:
         """What one record is about; a later record with the same key supersedes it."""
         return (self.clause, self.subject, self.device, self.dtype)
+
+    @property
+    def file_name(self) -> str:
+        """What files about the record are called, without their ending."""
+        about = re.sub(r"[^\w.-]+", "-", "-".join(self.key[1:]))
+        return f"{self.clause}-{about[-_LONGEST_NAME:]}"  # a subject's name may hold a whole path
 
     @model_validator(mode="after")
     def _says_why(self) -> Self:

@@ -285,13 +285,13 @@ def test_a_focus_is_a_label_in_half_of_the_rows(focus: str, columns: set[int]) -
 
 
 def test_explicit_values_are_taken_as_they_are() -> None:
-    values = Explicit(((0.5, -np.inf), (3.0, 1.0)), (1, 0))
+    values = Explicit.of(((0.5, -np.inf), (3.0, 1.0)), (1, 0))
     call = build_call(Case("bfloat16", 2, 2, explicit=values, label_dtype="int32", upstream="negative"))
-    np.testing.assert_array_equal(wide(call.logits), values.logits)
+    np.testing.assert_array_equal(wide(call.logits), values.logits.array)
     np.testing.assert_array_equal(call.labels, np.array([1, 0], np.int32), strict=True)
     assert call.upstream is not None
 
 
 def test_explicit_rows_of_labels_are_in_the_dtype_of_the_logits() -> None:
-    labels = build_call(Case("float16", explicit=Explicit(((0.0, 1.0),), ((0.25, 0.75),)))).labels
+    labels = build_call(Case("float16", explicit=Explicit.of(((0.0, 1.0),), ((0.25, 0.75),)))).labels
     np.testing.assert_array_equal(labels, np.array([[0.25, 0.75]], np.float16), strict=True)

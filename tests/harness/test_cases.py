@@ -31,10 +31,11 @@ def token_of(document: Any) -> str:
 @st.composite
 def explicit(draw: st.DrawFn) -> Explicit:
     classes = draw(st.integers(1, 4))
-    row = st.tuples(*[st.floats(allow_nan=False, width=16)] * classes)
+    row = st.tuples(*[st.floats(width=16)] * classes)
     rows = draw(st.lists(row, min_size=1, max_size=3))
     label = st.integers(-5, 5) if draw(st.booleans()) else row
-    return Explicit(tuple(rows), tuple(draw(label) for _ in rows))
+    others = {name: draw(row) for name in draw(st.sets(st.sampled_from(["weight", "sample_weight", "upstream"])))}
+    return Explicit.of(rows, [draw(label) for _ in rows], **others)
 
 
 @given(
@@ -61,7 +62,8 @@ def test_a_token_replays_its_case(case: Case) -> None:
 
 @given(values=explicit())
 def test_a_token_replays_explicit_values(values: Explicit) -> None:
-    case = Case(explicit=values, rows=len(values.logits), classes=len(values.logits[0]))
+    rows, classes = values.logits.shape
+    case = Case(explicit=values, rows=rows, classes=classes)
     assert case_from_token(case.token) == case
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from xentcheck.findings import Finding, run_script, shows_the_defect
+from xentcheck.findings import Finding, run_script
+from xentcheck.scripts import shows_the_defect
 
 PAGE = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "findings.py"))
 FINDINGS = PAGE["all_findings"]()

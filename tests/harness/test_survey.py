@@ -96,7 +96,7 @@ def test_a_failing_regime_leaves_the_others_in_the_atlas_and_shows_one_row(judge
     assert record.status is Status.FAIL
     assert {entry.regime for entry in record.accuracy} == {*REGIMES, HORIZON, *SURVEYED}
     assert record.failure is not None
-    assert "N=1, C=10" in record.failure.case
+    assert "# N=1, C=" in record.failure.case
     assert "logits = [[" in record.failure.case
 
 

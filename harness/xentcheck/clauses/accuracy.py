@@ -129,6 +129,7 @@ CLAUSES = (
         None,
         _looks_honest,
         aggregate_cases,
+        statistical=True,
     ),
     Clause(
         "ACC-4",

@@ -40,7 +40,7 @@ class _Cell:
         scores = 5 * one_hot_rows(np.array(self.best), self.classes) if self.best else np.zeros((4, self.classes))
         if self.nan_at is not None:
             scores[:, self.nan_at] = np.nan
-        explicit = Explicit(tuple(tuple(row) for row in scores.tolist()), self.labels)
+        explicit = Explicit.of(scores, self.labels)
         return Case(
             dtype=dtype,
             rows=len(scores),

@@ -39,7 +39,7 @@ class _Cell:
 
     def case(self, scope: Scope) -> Case:
         row = tuple(float(column == self.label) for column in range(len(self.logits)))
-        explicit = Explicit((self.logits,), (self.label,) if "index" in scope.subject.labels else (row,))
+        explicit = Explicit.of((self.logits,), (self.label,) if "index" in scope.subject.labels else (row,))
         return Case(dtype=scope.dtype, rows=1, classes=len(self.logits), explicit=explicit, activation=self.activation)
 
 

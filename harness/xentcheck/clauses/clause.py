@@ -31,6 +31,7 @@ class Clause:
     always    cases that every run checks before it draws any, for the dtype given
     options   whether its cases use reductions or other arguments that a compiling subject compiles anew for
     programs  whether its cases need shapes or derivatives that a compiling subject compiles for no other clause
+    statistical  whether it is about a batch as a whole, of which fewer rows or other values prove nothing
     answers   of a policy: what each answer means; a law has none
     """
 
@@ -43,6 +44,7 @@ class Clause:
     always: Callable[[Scope], tuple[Case, ...]] = lambda _: ()
     options: bool = False
     programs: bool = False
+    statistical: bool = False
     answers: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -16,7 +16,7 @@ from xentcheck.expectation import expect
 from xentcheck.regimes import TILED
 from xentcheck.soft_labels import one_hot_rows
 from xentcheck.strategies import Scope
-from xentcheck.verdict import Deviation, Measurement, conform
+from xentcheck.verdict import Deviation, Measurement, conform, nonzero
 from xentcheck_adapters import Subject, dtype_named
 
 _NARROW = ("float16", "bfloat16")
@@ -29,15 +29,14 @@ def _kind(subject: Subject) -> str:
 
 def _explicit(scope: Scope, rows: list[list[float]], labels: list[int]) -> Case:
     """Rows given as values, in the form of labels that the subject takes."""
-    given: tuple[object, ...] = tuple(labels)
-    if _kind(scope.subject) == "one-hot":
-        given = tuple(tuple(row) for row in one_hot_rows(np.array(labels), _CLASSES).tolist())
+    one_hot = _kind(scope.subject) == "one-hot"
+    given = one_hot_rows(np.array(labels), _CLASSES) if one_hot else np.array(labels)
     return Case(
         dtype=scope.dtype,
         rows=len(rows),
         classes=_CLASSES,
         labels=_kind(scope.subject),
-        explicit=Explicit(tuple(tuple(row) for row in rows), given),
+        explicit=Explicit.of(rows, given),
     )
 
 
@@ -71,8 +70,10 @@ def _skips_masked_tiles(case: Case, bench: Bench) -> Measurement:
     call = bench.call(case)
     answer, measurement = bench.conforms(call, case)
     masked = np.isneginf(call.logits.astype(np.float64))
-    if answer.grad_logits is not None and (wrong := answer.grad_logits.astype(np.float64)[masked]).any():
-        raise Deviation("grad_logits", expected="exactly 0 where the logit is -inf", got=f"{wrong[wrong != 0][0]!r}")
+    if answer.grad_logits is not None and (
+        wrong := nonzero("grad_logits", answer.grad_logits, masked, "exactly 0 where the logit is -inf")
+    ):
+        raise wrong
     return measurement
 
 
@@ -97,6 +98,7 @@ def _does_not_train(case: Case, bench: Bench) -> Measurement:
             "grad_logits",
             expected=f"NaN, infinity or 0 in row {row}, which has no softmax",
             got=f"{grad[row].tolist()}",
+            due=("grad_logits", (row,), "not np.isfinite(got).all() or not got.any()"),
         )
     return Measurement(values=grad.size)
 
@@ -127,7 +129,7 @@ def _has_its_signs(case: Case, bench: Bench) -> Measurement:
     """exp(0) is one of the terms of the sum, so its logarithm is not negative, and no term exceeds it: true of every
     order of additions, because rounding keeps the order of numbers."""
     call = bench.call(case)
-    answer, label = ask(bench, call), bench.call(replace(case, labels="index")).labels
+    answer, label = ask(bench, call), call.labels.argmax(axis=1) if call.has_dense_labels else call.labels
     at_label = one_hot_rows(label, case.classes) > 0
     seen = {"loss": (answer.loss.value, answer.loss.value < 0)}
     if answer.grad_logits:
@@ -140,6 +142,7 @@ def _has_its_signs(case: Case, bench: Bench) -> Measurement:
                 what,
                 expected="a loss of 0 or more, a gradient of 0 or less at the label and of 0 or more elsewhere",
                 got=f"{what}{list(place)} {values[place]!r}",
+                due=(what, place, "got <= 0" if what != "loss" and at_label[place] else "got >= 0"),
             )
     return Measurement(values=sum(values.size for values, _ in seen.values()))
 

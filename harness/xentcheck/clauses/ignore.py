@@ -15,7 +15,7 @@ from xentcheck.clauses.clause import Clause, takes
 from xentcheck.randomness import Array
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases, with_options
-from xentcheck.verdict import Deviation, Measurement
+from xentcheck.verdict import Measurement, nonzero
 from xentcheck_adapters import Call, Returned, Subject
 
 _TORCH = "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"
@@ -60,10 +60,9 @@ def _require_zero(answer: Returned, call: Call) -> None:
     for what, array in answer.results.items():
         if not array.ndim:
             continue
-        wrong = array[rows].astype(np.float64)
-        wrong = wrong[wrong != 0]
-        if wrong.size:
-            raise Deviation(what, expected="exactly 0 in ignored rows", got=f"{wrong.flat[0]!r}")
+        where = np.broadcast_to(rows.reshape(-1, *[1] * (array.ndim - 1)), array.shape)
+        if wrong := nonzero(what, array, where, "exactly 0 in ignored rows"):
+            raise wrong
 
 
 def _zero_rows(case: Case, bench: Bench) -> Measurement:

@@ -48,7 +48,8 @@ def _repeats(case: Case, bench: Bench) -> Measurement:
     repeated = again.results
     for what, array in first.results.items():
         if not _same_bits(array, repeated[what]):
-            raise Deviation(what, expected="bitwise the same answer to the same call", got="another one")
+            once = "bitwise the same answer to the same call"
+            raise Deviation(what, expected=once, got="another one", repeated=True)
     return between
 
 

@@ -16,7 +16,7 @@ from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.clauses.value import matches_reference
 from xentcheck.regimes import FINITE_REGIMES, SWATH
 from xentcheck.strategies import Scope, cases, with_ignored_rows
-from xentcheck.verdict import Deviation, Measurement
+from xentcheck.verdict import Measurement, nonzero
 from xentcheck_adapters import Refused, Subject
 
 _TORCH = "https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html"
@@ -151,9 +151,8 @@ def _one_class(scope: Scope) -> SearchStrategy[Case]:
 def _exactly_zero(case: Case, bench: Bench) -> Measurement:
     answer, measurement = bench.conforms(bench.call(case), case)
     for what, array in answer.results.items():
-        wrong = array.astype(np.float64)
-        if wrong.any():
-            raise Deviation(what, expected="exactly 0: one class has softmax 1", got=f"{wrong[wrong != 0].flat[0]!r}")
+        if wrong := nonzero(what, array, np.ones(array.shape, bool), "exactly 0: one class has softmax 1"):
+            raise wrong
     return measurement
 
 

@@ -27,10 +27,8 @@ _LABELS = np.array([0, 2, 3, 6])
 def _ahead(gap: float, scope: Scope) -> Case:
     """The label's class of every row is ahead of the others by the gap."""
     rows = one_hot_rows(_LABELS, 7)
-    logits = tuple(tuple(row) for row in (rows * gap).tolist())
-    index = "index" in scope.subject.labels
-    labels = tuple(_LABELS.tolist()) if index else tuple(tuple(row) for row in rows.tolist())
-    return Case(dtype=scope.dtype, rows=4, classes=7, explicit=Explicit(logits, labels))
+    labels = _LABELS if "index" in scope.subject.labels else rows
+    return Case(dtype=scope.dtype, rows=4, classes=7, explicit=Explicit.of(rows * gap, labels))
 
 
 def _signed_zero(scope: Scope) -> Mapping[str, Case]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 
 import ml_dtypes
 import numpy as np
+from numpy.typing import ArrayLike
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case, Explicit
@@ -68,40 +69,40 @@ def _huge(dtype: str) -> Mapping[str, Row]:
     }
 
 
-def _cells(rows: Mapping[str, Row], dtype: str, labels: Callable[[], tuple[object, ...]]) -> dict[str, Case]:
+def _cells(rows: Mapping[str, Row], dtype: str, labels: ArrayLike) -> dict[str, Case]:
     return {
         name: Case(
             dtype=dtype,
             rows=4,
             classes=7,
-            explicit=Explicit((*_LOGITS[:_ROW], row, *_LOGITS[_ROW + 1 :]), labels()),
+            explicit=Explicit.of((*_LOGITS[:_ROW], row, *_LOGITS[_ROW + 1 :]), labels),
         )
         for name, row in rows.items()
     }
 
 
-def _one_hot() -> tuple[object, ...]:
-    return tuple(tuple(row) for row in one_hot_rows(np.array(_LABELS), 7).tolist())
+def _one_hot() -> Array:
+    return one_hot_rows(np.array(_LABELS), 7)
 
 
-def _half_and_half() -> tuple[object, ...]:
+def _half_and_half() -> Array:
     """The special row's label shares its mass with class 0."""
     rows = one_hot_rows(np.array(_LABELS), 7)
     rows[_ROW, [0, _LABEL]] = 0.5
-    return tuple(tuple(row) for row in rows.tolist())
+    return rows
 
 
 def _of_indices(scope: Scope) -> Mapping[str, Case]:
-    return _cells({**_MASKED, **_LABEL_MASKED, **_POISONED, **_huge(scope.dtype)}, scope.dtype, lambda: _LABELS)
+    return _cells({**_MASKED, **_LABEL_MASKED, **_POISONED, **_huge(scope.dtype)}, scope.dtype, _LABELS)
 
 
 def _of_rows(scope: Scope) -> Mapping[str, Case]:
-    return _cells({**_LABEL_MASKED, **_POISONED, **_huge(scope.dtype)}, scope.dtype, _one_hot)
+    return _cells({**_LABEL_MASKED, **_POISONED, **_huge(scope.dtype)}, scope.dtype, _one_hot())
 
 
 def _of_masked_classes(scope: Scope) -> Mapping[str, Case]:
     soft = {"-inf on another class, soft labels": _MASKED["-inf on another class"]}
-    return {**_cells(_MASKED, scope.dtype, _one_hot), **_cells(soft, scope.dtype, _half_and_half)}
+    return {**_cells(_MASKED, scope.dtype, _one_hot()), **_cells(soft, scope.dtype, _half_and_half())}
 
 
 def _read(case: Case, bench: Bench) -> str:

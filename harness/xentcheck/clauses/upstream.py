@@ -14,7 +14,7 @@ from xentcheck.clauses.clause import Clause, has_gradient, softmax_of_logits
 from xentcheck.clauses.procedures import finite_cases, finite_regimes, gradient_of, label_kinds
 from xentcheck.clauses.value import matches_reference
 from xentcheck.strategies import Scope
-from xentcheck.verdict import Deviation, Measurement
+from xentcheck.verdict import Measurement, nonzero
 
 
 def _draw(*upstreams: str) -> Callable[[Scope], SearchStrategy[Case]]:
@@ -33,12 +33,10 @@ def _zero_for_zero(case: Case, bench: Bench) -> Measurement:
     call = bench.call(case)
     gradient = gradient_of(bench.answer(call))
     silent = np.broadcast_to(call.cotangent() == 0, len(gradient))
-    rows = gradient[silent]
-    if rows.any():
-        row = int(np.flatnonzero(silent)[rows.any(axis=1)][0])
-        expected = f"zeros in row {row}, whose upstream gradient is 0"
-        raise Deviation("grad_logits", expected=expected, got=f"{gradient[row]}")
-    return Measurement(values=rows.size)
+    where = np.broadcast_to(silent[:, None], gradient.shape)
+    if wrong := nonzero("grad_logits", gradient, where, "0 in rows whose upstream gradient is 0"):
+        raise wrong
+    return Measurement(values=int(where.sum()))
 
 
 CLAUSES = (

@@ -39,6 +39,8 @@ class Conformance:
     """Subjects that the command line names, rather than asking for all there are."""
     asked_dtypes: frozenset[str] = frozenset()
     """Dtypes that the command line names, which are judged whatever the level."""
+    report: Path = Path()
+    """Where the report goes."""
     subjects: dict[str, Subject] = field(default_factory=built_in_subjects)
     pool: WorkerPool = field(default_factory=WorkerPool)
 
@@ -80,7 +82,8 @@ class Conformance:
         targets = select_targets(subjects, devices, dtypes)
         if not targets:
             raise SelectionError("no subject has the wanted device and dtype; see `xentcheck list`")
-        run = cls(targets, LEVELS[level], load_ledger(), _seed(config), _memory(config), named, frozenset(dtypes))
+        depth, ledger, report = LEVELS[level], load_ledger(), Path(config.getoption("--report-dir"))
+        run = cls(targets, depth, ledger, _seed(config), _memory(config), named, frozenset(dtypes), report)
         run.subjects.update({subject.name: subject for subject in subjects})
         return run
 

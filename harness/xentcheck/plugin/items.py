@@ -10,9 +10,11 @@ import pytest
 
 from xentcheck.bench import Target
 from xentcheck.clauses import Clause
+from xentcheck.failure_files import FOLDER
 from xentcheck.judge import Assignment, judge
 from xentcheck.panel import CLAUSE as PANEL
 from xentcheck.panel import PanelAnswer, answer_panel
+from xentcheck.repro import with_script
 from xentcheck.text import describe_failure
 from xentcheck_reports import Record, Status
 
@@ -63,6 +65,7 @@ class ClauseItem(pytest.Item):
             self._report(judge(Assignment(self.clause, bench, run.level, run.ledger, run.seed, run.memory)))
 
     def _report(self, record: Record) -> None:
+        record = with_script(record, self.clause, self.conformance.bench(self.target))
         self.user_properties.append((RECORD_PROPERTY, record.model_dump_json()))
         if record.status is Status.NOT_RUN:
             pytest.skip(record.reason or "not run")
@@ -76,7 +79,9 @@ class ClauseItem(pytest.Item):
         if not isinstance(excinfo.value, ClauseFailed):
             return super().repr_failure(excinfo, style)
         record = excinfo.value.record
-        return describe_failure(record.failure) if record.failure else f"{record.status.label}: {record.reason}"
+        if record.failure is None:
+            return f"{record.status.label}: {record.reason}"
+        return describe_failure(record.failure, self.conformance.report / FOLDER / record.file_name)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where the item is, for pytest's headings."""

@@ -11,6 +11,7 @@ import pytest
 
 from xentcheck import evidence
 from xentcheck.contract import CONTRACT
+from xentcheck.failure_files import forget_failures, write_failure
 from xentcheck.panel import PanelAnswer, compare_panels
 from xentcheck.plugin.items import PANEL_PROPERTY, RECORD_PROPERTY
 from xentcheck.run_header import run_header
@@ -61,6 +62,7 @@ class Reporting:
         """Open the record file."""
         try:
             self._writer = RecordWriter(self._directory / RECORDS, self._header)
+            forget_failures(self._directory)
         except ReportWriteError as error:
             self._problems.append(str(error))
 
@@ -133,6 +135,7 @@ class Reporting:
         if self._writer:
             try:
                 self._writer.write(record)
+                write_failure(record, self._directory)
             except ReportWriteError as error:
                 self._problems.append(str(error))
                 self._writer.close()

@@ -51,6 +51,11 @@ class WorkerPool:
         self._slots: dict[StateKey, _Slot] = {}
         self._unavailable: dict[tuple[StateKey, str], str] = {}
 
+    @property
+    def interpreter(self) -> str:
+        """What the workers run in."""
+        return self._interpreter
+
     def __enter__(self) -> WorkerPool:
         return self
 
