@@ -30,6 +30,7 @@ class Clause:
     always    cases that every run checks before it draws any, for the dtype given
     options   whether its cases use reductions or other arguments that a compiling subject compiles anew for
     programs  whether its cases need shapes or derivatives that a compiling subject compiles for no other clause
+    processes whether it starts a second process for the subject: from level standard on, and in one dtype
     answers   of a policy: what each answer means; a law has none
     """
 
@@ -42,6 +43,7 @@ class Clause:
     always: Callable[[Scope], tuple[Case, ...]] = lambda _: ()
     options: bool = False
     programs: bool = False
+    processes: bool = False
     answers: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -23,6 +23,7 @@ from xentcheck_adapters import Subject, built_in_subjects
 from xentcheck_reports import Status
 
 _SUITE = Path(xentcheck.suite.__file__).parent
+_DTYPE_OF_PROCESSES = "float32"
 _CONTRACT_FILE = _SUITE / "contract.py"
 
 
@@ -98,6 +99,9 @@ class Conformance:
             reason = (
                 f"level {self.level.name}: judged in {', '.join(judged)}; a deeper level or --dtype runs the others"
             )
+            return Status.NOT_RUN, reason
+        if clause.processes and (self.level.name == "quick" or target.dtype != _DTYPE_OF_PROCESSES):
+            reason = f"it starts a process of its own: {_DTYPE_OF_PROCESSES} at --level=standard runs it"
             return Status.NOT_RUN, reason
         if self.level.postpones(subject, options=clause.options, programs=clause.programs):
             reason = f"level {self.level.name}: each shape or argument costs a compilation; --level=standard runs it"
