@@ -16,7 +16,15 @@ from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Ledger, LedgerError, load_ledger
 from xentcheck.levels import LEVELS, Level
 from xentcheck.plugin.items import ClauseItem, ContractFile
-from xentcheck.selection import ALL, AUTO, SelectionError, select_subjects, select_targets, split_names
+from xentcheck.selection import (
+    ALL,
+    AUTO,
+    SelectionError,
+    select_clauses,
+    select_subjects,
+    select_targets,
+    split_names,
+)
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import state_of
 from xentcheck_adapters import Subject, built_in_subjects
@@ -41,6 +49,8 @@ class Conformance:
     asked_dtypes: frozenset[str] = frozenset()
     """Dtypes that the command line names, which are judged whatever the level."""
     subjects: dict[str, Subject] = field(default_factory=built_in_subjects)
+    clauses: tuple[Clause, ...] = tuple(CONTRACT.values())
+    """Those that the command line asks for."""
     pool: WorkerPool = field(default_factory=WorkerPool)
 
     @classmethod
@@ -81,7 +91,17 @@ class Conformance:
         targets = select_targets(subjects, devices, dtypes)
         if not targets:
             raise SelectionError("no subject has the wanted device and dtype; see `xentcheck list`")
-        run = cls(targets, LEVELS[level], load_ledger(), _seed(config), _memory(config), named, frozenset(dtypes))
+        clauses = tuple(CONTRACT[id] for id in select_clauses(split_names(config.getoption("--clause")), CONTRACT))
+        run = cls(
+            targets,
+            LEVELS[level],
+            load_ledger(),
+            _seed(config),
+            _memory(config),
+            named,
+            frozenset(dtypes),
+            clauses=clauses,
+        )
         run.subjects.update({subject.name: subject for subject in subjects})
         return run
 
@@ -124,7 +144,7 @@ class Conformance:
 
     def _items(self, parent: ContractFile) -> Iterator[ClauseItem]:
         for target in self.ordered_targets():
-            for clause in CONTRACT.values():
+            for clause in self.clauses:
                 if self.why_not(clause, target) is None:
                     name = f"{clause.id} {clause.title} [{target.id}]"
                     item: ClauseItem = ClauseItem.from_parent(parent, name=name, clause=clause, target=target, run=self)
