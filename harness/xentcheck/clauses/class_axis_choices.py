@@ -39,7 +39,8 @@ def _cubes(scope: Scope) -> Mapping[str, Case]:
 def _read_axis(case: Case, bench: Bench) -> str:
     flat, shape = bench.call(case), _SHAPES[case.cell.removesuffix(_ROWS)]
     labels = flat.labels.reshape(shape) if flat.has_dense_labels else flat.labels.reshape(shape[0], -1)
-    call = replace(flat, logits=flat.logits.reshape(shape), labels=labels)
+    due = np.moveaxis(np.empty(shape), bench.subject.class_axes[0], -1).shape[:-1]
+    call = replace(flat, logits=flat.logits.reshape(shape), labels=labels, upstream=np.ones(due, flat.logits.dtype))
 
     def name(answer: Returned) -> str:
         fits = (name for name, axis in _AXES.items() if _is_along(answer.loss, axis, call, bench))
