@@ -58,7 +58,7 @@ def _is_along(loss: Array, axis: int, call: Call, bench: Bench) -> bool:
         "logits": _rows(call.logits, axis),
         "labels": _rows(call.labels, axis) if call.has_dense_labels else call.labels.reshape(-1),
     }
-    return reads_as(loss.reshape(-1), "loss", replace(call, **rows), bench)
+    return reads_as(loss.reshape(-1), "loss", replace(call, upstream=None, **rows), bench)
 
 
 def _rows(array: Array, axis: int) -> Array:
