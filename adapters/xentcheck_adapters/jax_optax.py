@@ -12,6 +12,8 @@ from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
 
+# XLA's CPU client makes as many threads as NPROC says, or the machine has cores
+_ONE_THREAD = {"NPROC": "1"}
 _MODES = ("eager", "jit")
 
 
@@ -34,6 +36,7 @@ def _subject(
         mode_twin=None if mode == "eager" else f"{form}.eager",
         retraces=True,
         environment=jax_autodiff.ENVIRONMENT,
+        other_threads=_ONE_THREAD if mode == "eager" and form != "optax.safe" else {},
         dtype_environment=jax_autodiff.DTYPE_ENVIRONMENT,
         class_axes=(-1,) if form == "optax.safe" else ANY_AXIS,
         **details,

@@ -1,7 +1,8 @@
 """Ignored rows with Keras 3 by its own mask: what a Masking layer leaves on the predictions, on all four backends.
 
 The ignored label is replaced before Keras sees it. The loss object makes the mask a weight of 0 or 1 a row, and the
-mean is over the kept rows. No public function sets a mask from outside a layer; this is the one that layers call.
+mean is over the kept rows. What sets a mask on a tensor is not public (keras.src.backend.set_keras_mask); a layer that
+computes one is: https://keras.io/guides/understanding_masking_and_padding/#supporting-masking-in-your-custom-layers
 """
 
 from __future__ import annotations
@@ -47,7 +48,6 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
 
 def _masked_loss(call: Call) -> keras_losses.Loss:
     from keras import ops
-    from keras.src.backend import set_keras_mask
 
     made = keras_losses.loss_object("scce", call, {"from_logits": True, "axis": call.class_axis})
     ignored = call.ignore_index
@@ -56,10 +56,23 @@ def _masked_loss(call: Call) -> keras_losses.Loss:
 
     def loss(logits: Any, labels: Any) -> Any:
         kept = ops.not_equal(labels, ignored)
-        set_keras_mask(logits, mask=kept)
-        return made(logits, ops.where(kept, labels, 0))
+        return made(_passes_with(kept)(logits), ops.where(kept, labels, 0))
 
     return loss
+
+
+def _passes_with(mask: Any) -> Any:
+    """A layer that passes its input on with this mask."""
+    import keras
+
+    class PassesWithMask(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+        def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+            return mask
+
+    return PassesWithMask(autocast=False)
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:

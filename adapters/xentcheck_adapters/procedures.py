@@ -31,6 +31,7 @@ PROCEDURES = {
     "forward-over-reverse": "forward mode through the gradient along the vector; the product alone is new",
     "reverse-over-reverse": "a backward pass through the gradient, from the vector; the product alone is new",
     "hessian": "the whole Hessian (N, C, N, C) of <upstream, loss>, multiplied with the vector",
+    "fixed shapes": "as reverse, by a program that is compiled for the shapes of this call alone",
     "mixed": "a backward pass from the vector through the gradient to the labels",
     "compiled": "the framework compiles the function: torch.compile, without the code generator; jax.jit",
     "autocast": "the forward pass under torch.autocast",

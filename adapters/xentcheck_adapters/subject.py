@@ -63,6 +63,7 @@ class Subject:
     retraces         a new shape or option costs a compilation, so few of them are drawn
     slow_traces      that compilation takes seconds
     environment      variables of the worker's process; subjects with equal environments share one worker
+    other_threads  variables for a worker with another number of threads; none if nobody knows them, or asks
     dtype_environment  further variables needed for one dtype only
     """
 
@@ -94,6 +95,7 @@ class Subject:
     retraces: bool = False
     slow_traces: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    other_threads: Mapping[str, str] = field(default_factory=dict)
     dtype_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def offers(self, option: str) -> bool:

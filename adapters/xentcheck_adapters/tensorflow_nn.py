@@ -58,6 +58,7 @@ def _subject(form: str, mode: str) -> Subject:
         zero_times_inf="zero" if mode == "xla" else "nan",
         class_axes=ANY_AXIS if form == "dense" else (-1,),
         retraces=mode in _COMPILED,
+        other_threads={"TF_NUM_INTRAOP_THREADS": "2"} if mode == "eager" else {},
         environment={**tensorflow_autodiff.ENVIRONMENT, **(_DETERMINISTIC if mode == "deterministic" else {})},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable
 
 from xentcheck_adapters import torch_autodiff, torch_procedures, torch_recipe
@@ -11,6 +12,7 @@ from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
+_FIXED = "fixed shapes"
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "grad_labels", "hvp")
 
 # SoftMaxKernel.cpp accumulates in SIMD lanes of float (double) and stores log-softmax in the logits' dtype.
@@ -52,12 +54,18 @@ def _subject(mode: str, **details: Any) -> Subject:
 
 SUBJECTS = (
     # uint8 labels are taken as well, but not together with label_smoothing, where gather() refuses them
-    _subject("eager", label_dtypes=("int64",), precision=EAGER, procedures=frozenset(torch_procedures.OF_EAGER)),
+    _subject(
+        "eager",
+        label_dtypes=("int64",),
+        precision=EAGER,
+        procedures=frozenset(torch_procedures.OF_EAGER),
+        other_threads={"OMP_NUM_THREADS": "1"},
+    ),
     _subject(
         "compile",
         label_dtypes=("int64", "int32"),
         precision=_COMPILED,
-        procedures=frozenset(torch_procedures.OF_COMPILED),
+        procedures=frozenset({*torch_procedures.OF_COMPILED, _FIXED}),
         mode_twin="torch.eager",
         retraces=True,
         slow_traces=True,
@@ -80,11 +88,14 @@ def versions() -> dict[str, str]:
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     """A runner for "torch.eager" or "torch.compile"; Unavailable without the device."""
     place = torch_autodiff.open_device(device)
-    function = _compiled() if subject == "torch.compile" else _eager()
+    compiled = subject == "torch.compile"
+    function, of_fixed_shapes = (_compiled(), _compiled(dynamic=False)) if compiled else (_eager(), _eager())
 
     def run(call: Call) -> Returned:
-        given = arguments(call, place)
-        return torch_autodiff.evaluate(lambda logits, labels: function(logits, labels, **given), call, place)
+        given, asked = arguments(call, place), function
+        if call.procedure == _FIXED:
+            call, asked = replace(call, procedure="reverse"), of_fixed_shapes
+        return torch_autodiff.evaluate(lambda logits, labels: asked(logits, labels, **given), call, place)
 
     return run
 
@@ -107,14 +118,14 @@ def _eager() -> Any:
     return torch.nn.functional.cross_entropy
 
 
-def _compiled() -> Any:
+def _compiled(*, dynamic: bool = True) -> Any:
     import torch
     import torch._dynamo as dynamo
 
     # Past its limit of recompilations dynamo would run eager code without a word, and that would be tested instead.
     dynamo.config.recompile_limit = 10_000
     dynamo.config.accumulated_recompile_limit = 10_000
-    return torch.compile(_eager(), dynamic=True)
+    return torch.compile(_eager(), dynamic=dynamic)
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:

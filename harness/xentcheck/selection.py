@@ -1,4 +1,4 @@
-"""Which subjects, devices and dtypes a run is about, from what a person typed."""
+"""Which subjects, devices, dtypes and clauses a run is about, from what a person typed."""
 
 from __future__ import annotations
 
@@ -77,6 +77,21 @@ def framework_count(values: Sequence[str]) -> int:
     except SelectionError:
         return 1
     return len({subject.framework for subject in subjects if not missing_modules(subject)})
+
+
+def select_clauses(names: Sequence[str], known: Iterable[str]) -> list[str]:
+    """Ids of clauses, among the known ones, by whole id or by family; all of them if none is named.
+
+    Raises SelectionError for a name that is neither.
+    """
+    ids = list(known)
+    families = list(dict.fromkeys(id.split("-")[0] for id in ids))
+    for name in names:
+        if name not in ids and name not in families:
+            close = get_close_matches(name, [*families, *ids], n=1)
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            raise SelectionError(f"unknown clause {name!r}{hint}; known: {', '.join([*families, *ids])}")
+    return [id for id in ids if not names or id in names or id.split("-")[0] in names]
 
 
 def select_targets(subjects: Sequence[Subject], devices: Sequence[str], dtypes: Sequence[str]) -> list[Target]:

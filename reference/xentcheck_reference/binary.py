@@ -164,8 +164,10 @@ def _bound_of_probabilities(
     # the subject adds an epsilon inside the log the caller must not come near the ends.
     relative = (E_LOG + 4.0) * u + smoothed + 8.0 * U64
     element = relative * (yes * reference.positive + no * reference.negative) + 2.0 * u * no
+    # The mass on no is formed as 1 - y', which an error of y' moves as far, however small it is itself.
+    element += smoothed * yes * reference.negative
     # 1 - p, the quotients, their difference
-    gradient = (6.0 * u + smoothed + 8.0 * U64) * (yes / p + no / (1.0 - p))
+    gradient = (6.0 * u + smoothed + 8.0 * U64) * (yes / p + no / (1.0 - p)) + smoothed * yes / (1.0 - p)
     return element, gradient
 
 

@@ -21,7 +21,7 @@ pytest_plugins = ["pytester"]
 
 Pytester = pytest.Pytester
 RunPytest = Callable[..., pytest.RunResult]
-# -k finds parts of names, and VAL-1 is part of VAL-10
+# -k, unlike --clause, finds parts of names, and VAL-1 is part of VAL-10
 ONE = "VAL-1 and reference"
 FEW = ("-k", f"({ONE}) or IGN-1")
 OK, FAILED, USAGE = 0, 1, 4
@@ -114,6 +114,7 @@ def test_a_misshapen_answer_to_the_panel_does_not_end_the_run(
         (["--backend=numpy", "--dtype=int8"], "unknown dtype 'int8'; known: float16,"),
         (["--backend=numpy", "--device=tpu"], "unknown device 'tpu'; known: cpu, cuda"),
         (["--backend=numpy", "--device=cuda"], "no subject has the wanted device and dtype"),
+        (["--backend=numpy", "--clause=VAL-100"], "unknown clause 'VAL-100' (did you mean 'VAL-10'?); known: EQ, VAL,"),
         (["--backend=numpy", "--level=hard"], "unknown level 'hard'; known: quick, standard, nightly"),
     ],
 )
@@ -242,3 +243,15 @@ def test_the_suite_is_named_as_a_package_and_selected_by_marks(conform: RunPytes
     result = conform("--pyargs", "xentcheck.suite", "--backend=numpy", "-m", "ign", "--strict-markers", "--co", "-q")
     families = set(re.findall(r"::([A-Z]+)-\d", result.stdout.str()))
     assert families == {"IGN"}
+
+
+@pytest.mark.parametrize(("names", "chosen"), [("VAL-1", {"VAL-1"}), ("IGN-1, SOFT", {"IGN-1", "SOFT"})])
+def test_clauses_are_chosen_by_whole_ids_and_by_families(conform: RunPytest, names: str, chosen: set[str]) -> None:
+    result = conform("--backend=numpy", f"--clause={names}", "--co", "-q")
+    found = re.findall(r"::(([A-Z]+)-\d+) ", result.stdout.str())
+    assert {id if id in chosen else family for id, family in found} == chosen
+
+
+def test_what_is_not_chosen_is_not_in_the_report(conform: RunPytest, pytester: Pytester) -> None:
+    assert conform("--backend=numpy", "--clause=VAL-1").ret == OK
+    assert {record.clause for record in report_of(pytester).records} == {"VAL-1"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # exp, log1p, at most eight operations, and a mean over fewer than eight classes, in unit roundoffs.
 UNITS = 24 * 2.0**-53
 TINY = 2.0**-1068
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
 @st.composite
@@ -125,13 +127,18 @@ def _rounds_the_sigmoid_to_half(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarra
     return _plain_logits(x, y)[0], (p - y) / x.dtype.type(5)
 
 
-def _worst(kernel: Any, dtype: Any, spread: float, probabilities: bool = False) -> float:
+def _smoothed(kernel: Any, epsilon: float) -> Any:
+    """The kernel of labels y (1 - epsilon) + epsilon / 2, mixed in their dtype."""
+    return lambda x, y: kernel(x, y * x.dtype.type(1 - epsilon) + x.dtype.type(epsilon / 2))
+
+
+def _worst(kernel: Any, dtype: Any, spread: float, probabilities: bool = False, epsilon: float = 0.0) -> float:
     rng = np.random.default_rng(5)
     x = (rng.normal(size=(64, 5)) * spread).astype(dtype)
     if probabilities:
         x = np.clip(_sigmoid(x.astype(np.float64)), 2.0**-7, 1 - 2.0**-7).astype(dtype)
     y = rng.choice([0.0, 1.0, 0.25, 0.9], size=x.shape).astype(dtype)
-    problem = BinaryProblem(logits=x.astype(np.float64), labels=y.astype(np.float64))
+    problem = BinaryProblem(logits=x.astype(np.float64), labels=y.astype(np.float64), label_smoothing=epsilon)
     reference = (binary_cross_entropy_of_probabilities if probabilities else binary_cross_entropy)(problem)
     bound = binary_error_bound(problem, reference, Profile(np.dtype(dtype).name, "uniform", "pairwise"))
     with np.errstate(all="ignore"):
@@ -159,3 +166,16 @@ def test_an_honest_kernel_of_probabilities_is_inside_the_bound(spread: float, dt
 )
 def test_a_fault_is_outside_the_bound(fault: Any, spread: float) -> None:
     assert _worst(fault, np.float32, spread) > 1.0
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 0.1, 0.5])
+@pytest.mark.parametrize("dtype", [BFLOAT16, np.float16, np.float32])
+def test_smoothed_labels_may_leave_a_rounding_of_yes_to_no(dtype: Any, epsilon: float) -> None:
+    for kernel, probabilities in ((_plain_probabilities, True), (_plain_logits, False)):
+        assert 0.0 < _worst(_smoothed(kernel, epsilon), dtype, 8.0, probabilities, epsilon) <= 1.0
+
+
+@pytest.mark.parametrize("dtype", [BFLOAT16, np.float16, np.float32])
+def test_labels_that_are_smoothed_twice_as_much_are_outside(dtype: Any) -> None:
+    for kernel, probabilities in ((_plain_probabilities, True), (_plain_logits, False)):
+        assert _worst(_smoothed(kernel, 0.2), dtype, 1.0, probabilities, epsilon=0.1) > 1.0

@@ -81,6 +81,7 @@ def _weighted(case: Case, plain: Call, bench: Bench) -> tuple[Call, Expected]:
 
 _OTHER_DTYPE = {"float16": "float32", "bfloat16": "float32", "float32": "float64", "float64": "float32"}
 _PER_ROW, _OTHER_LABELS, _MEAN = "a loss per row", "labels of another dtype", "the mean"
+_OTHER_WEIGHTS = {"index": "class weights of another dtype", "dense": "class weights of another dtype, rows of labels"}
 
 
 def _dtypes(scope: Scope) -> Mapping[str, Case]:
@@ -89,6 +90,10 @@ def _dtypes(scope: Scope) -> Mapping[str, Case]:
         cells[_OTHER_LABELS] = replace(_plain(scope), labels="one-hot")
     if "mean" in scope.subject.reductions:
         cells[_MEAN] = replace(_plain(scope), reduction="mean")
+    if scope.subject.offers("weight") and not scope.subject.slow_traces:
+        kinds = {"index": "index", "dense": "one-hot"}
+        for kind in scope.subject.labels:
+            cells[_OTHER_WEIGHTS[kind]] = replace(_plain(scope), labels=kinds[kind], weighted=True)
     return cells
 
 
@@ -96,6 +101,8 @@ def _read_dtype(case: Case, bench: Bench) -> str:
     call = bench.call(case)
     if case.cell == _OTHER_LABELS:
         call = replace(call, labels=call.labels.astype(dtype_named(_OTHER_DTYPE[case.dtype])))
+    if call.weight is not None:
+        call = replace(call, weight=call.weight.astype(dtype_named(_OTHER_DTYPE[case.dtype])))
 
     def name(answer: Returned) -> str:
         loss = _relation(answer.loss, call)
@@ -111,6 +118,8 @@ def _relation(array: Array, call: Call) -> str:
         return "the logits'"
     if call.has_dense_labels and name == dtype_name(call.labels.dtype):
         return "the labels'"
+    if call.weight is not None and name == dtype_name(call.weight.dtype):
+        return "the weights'"
     return name if name in ("float32", "float64") else "another"
 
 
@@ -122,6 +131,7 @@ def _takes_arguments(subject: Subject) -> str | None:
 _DTYPES = {
     "the logits'": "the dtype of the logits",
     "the labels'": "the dtype of the labels, another one",
+    "the weights'": "the dtype of the class weights, another one",
     "float32": "float32, which neither logits nor labels have",
     "float64": "float64, which neither logits nor labels have",
     "another": "a dtype that neither logits nor labels have",

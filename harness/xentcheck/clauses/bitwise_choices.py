@@ -18,6 +18,8 @@ from xentcheck_adapters import Array, Call, Outcome, Returned, Subject
 _QUESTION = "https://stackoverflow.com/questions/37312421/"
 _THINKING = "https://thinkingmachines.ai/blog/defeating-nondeterminism-in-llm-inference/"
 
+_REPRODUCIBLE = "https://docs.pytorch.org/docs/stable/notes/randomness.html"
+
 _ANSWERS = {
     "loss and gradient the same": "every number of both",
     "the same loss": "every loss; some number of the gradient differs",
@@ -33,10 +35,11 @@ def _plain(scope: Scope, rows: int, classes: int, labels: str) -> Case:
 
 def _batches(scope: Scope) -> Mapping[str, Case]:
     labels = "index" if "index" in scope.subject.labels else "soft"
-    shapes = [(256, 10)] if scope.level.name == "quick" else [(256, 10), (2, 1000), (17, 1000)]
+    shapes = [(256, 10)] if scope.level.name == "quick" else [(256, 10), (2, 1000), (17, 1000), (2, 32000)]
     return {f"{rows} rows of {classes} classes": _plain(scope, rows, classes, labels) for rows, classes in shapes}
 
 
+_PARALLEL = ((1024, 1000), (4, 65536))
 # Alone, each row costs a call.
 _MOST_ALONE = 33
 
@@ -64,6 +67,33 @@ def _joined(outcomes: list[Outcome]) -> Outcome:
     parts = [answer.results for answer in answers]
     joined = {what: np.concatenate([np.atleast_1d(part[what]) for part in parts]) for what in parts[0]}
     return Returned(joined["loss"], joined.get("grad_logits"))
+
+
+def _sizes(scope: Scope) -> Mapping[str, Case]:
+    """Sizes that are worth a second thread, over the rows, over the classes of few rows, and over a mean."""
+    labels = "index" if "index" in scope.subject.labels else "soft"
+    cells = {f"{rows} rows of {classes} classes": (rows, classes, "none") for rows, classes in _PARALLEL}
+    if "mean" in scope.subject.reductions:
+        cells["the mean of 4096 rows"] = (4096, 100, "mean")
+    return {
+        name: replace(_plain(scope, rows, classes, labels), reduction=reduction)
+        for name, (rows, classes, reduction) in cells.items()
+    }
+
+
+def _read_threads(case: Case, bench: Bench) -> str:
+    call, subject = bench.call(case), bench.subject
+    environment = {**subject.environment, **subject.other_threads}
+    other = replace(bench, target=replace(bench.target, subject=replace(subject, environment=environment)))
+
+    def name(answer: Returned) -> str:
+        return answer_of(other.run(call), lambda again: _named(answer, again), call)
+
+    return answer_of(bench.run(call), name, call)
+
+
+def _has_other_threads(subject: Subject) -> str | None:
+    return None if subject.other_threads else "is not asked with another number of threads"
 
 
 def _two_forms(scope: Scope) -> Mapping[str, Case]:
@@ -110,6 +140,18 @@ CLAUSES = (
         observe=_read_batch,
         options=True,
         programs=True,
+    ),
+    policy(
+        "DET-11",
+        "whether an answer is the same, bit by bit, with one thread and with several",
+        ("The order of a sum may depend on how it is shared out.", _REPRODUCIBLE),
+        _has_other_threads,
+        cells=_sizes,
+        answers=_ANSWERS,
+        usual=lambda _: _USUAL,
+        observe=_read_threads,
+        options=True,
+        processes=True,
     ),
     policy(
         "EQ-10",

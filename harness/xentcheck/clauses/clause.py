@@ -32,6 +32,7 @@ class Clause:
     options   whether its cases use reductions or other arguments that a compiling subject compiles anew for
     programs  whether its cases need shapes or derivatives that a compiling subject compiles for no other clause
     statistical  whether it is about a batch as a whole, of which fewer rows or other values prove nothing
+    processes whether it starts a second process for the subject: from level standard on, and in one dtype
     answers   of a policy: what each answer means; a law has none
     """
 
@@ -45,6 +46,7 @@ class Clause:
     options: bool = False
     programs: bool = False
     statistical: bool = False
+    processes: bool = False
     answers: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -13,14 +13,14 @@ from xentcheck.clauses.clause import softmax_of_logits, takes
 from xentcheck.clauses.policy import REFUSES, answer_of, policy
 from xentcheck.clauses.reading import reads_as
 from xentcheck.strategies import Scope
-from xentcheck_adapters import Returned
+from xentcheck_adapters import Call, Returned
 
 _NUMPY = "https://numpy.org/doc/stable/user/basics.broadcasting.html"
 _TF = "https://www.tensorflow.org/api_docs/python/tf/nn/softmax_cross_entropy_with_logits"
 
 _ONE_CLASS, _NO_CLASSES, _NO_ROWS = "one class", "no classes", "no rows"
 _ONE_ROW_OF_LABELS, _ONE_ROW_OF_LOGITS = "one row of labels for all rows", "one row of logits for all labels"
-_NO_BATCH = "one row without a batch axis"
+_NO_BATCH, _LABEL_WITH_AXIS = "one row without a batch axis", "one row without a batch axis, a label (1,)"
 
 
 def _plain(scope: Scope) -> Case:
@@ -77,18 +77,33 @@ def _read_misfit(case: Case, bench: Bench) -> str:
 
 
 def _without_batch(scope: Scope) -> Mapping[str, Case]:
-    return {_NO_BATCH: replace(_plain(scope), rows=1)}
+    # each shape is a compilation
+    names = (_NO_BATCH,) if scope.subject.slow_traces else (_NO_BATCH, _LABEL_WITH_AXIS)
+    return {name: replace(_plain(scope), rows=1) for name in names}
 
 
 def _read_one_row(case: Case, bench: Bench) -> str:
     call = bench.call(case)
 
+    # an upstream gradient of the batched call's shape would not fit
+    alone = replace(call, logits=call.logits[0], labels=call.labels[0], upstream=np.ones((), call.logits.dtype))
+    if case.cell == _LABEL_WITH_AXIS:
+        alone = replace(alone, labels=np.ones(1, call.labels.dtype) if call.has_dense_labels else call.labels)
+        meant = replace(call, labels=np.ones_like(call.labels)) if call.has_dense_labels else call
+        return answer_of(bench.run(alone), lambda answer: _name_of_one_label(answer, meant, bench))
+
     def name(answer: Returned) -> str:
         return "the row's loss" if reads_as(answer.loss[None], "loss", call, bench) else "another number"
 
-    # an upstream gradient of the batched call's shape would not fit
-    alone = replace(call, logits=call.logits[0], labels=call.labels[0], upstream=np.ones((), call.logits.dtype))
     return answer_of(bench.run(alone), name, alone)
+
+
+def _name_of_one_label(answer: Returned, meant: Call, bench: Bench) -> str:
+    """What one class index (1,) gives for one row, or one entry (1,) repeated over its classes."""
+    if not reads_as(answer.loss.reshape(-1), "loss", meant, bench):
+        return "another number"
+    shape = "" if answer.loss.ndim == 0 else " (1,)"
+    return f"broadcasts{shape}" if meant.has_dense_labels else f"the row's loss{shape}"
 
 
 CLAUSES = (
@@ -135,9 +150,12 @@ CLAUSES = (
         cells=_without_batch,
         answers={
             "the row's loss": "a scalar: the loss of that row",
+            "the row's loss (1,)": "the loss of that row as an array of one",
+            "broadcasts": "the one entry of the labels is that of every class",
+            "broadcasts (1,)": "the one entry of the labels is that of every class, and the loss an array of one",
             "another number": "a scalar, and not the loss of that row",
         },
-        usual=lambda _: "the row's loss",
+        usual=lambda case: "the row's loss" if case.cell == _NO_BATCH else REFUSES,
         observe=_read_one_row,
         options=True,
         programs=True,

@@ -20,6 +20,7 @@ from xentcheck.strategies import Scope, cases
 from xentcheck.verdict import Deviation, Measurement, conform, describe, no_answer, returned, well_formed, with_twin
 from xentcheck_adapters import Array, Call, Returned, Subject
 
+_FIXED = "fixed shapes"
 _QUESTION = "https://stackoverflow.com/questions/37312421/"
 
 
@@ -132,6 +133,29 @@ def _mode_landmarks(scope: Scope) -> tuple[Case, ...]:
     return (replace(plain, regime="masked", labels="one-hot"), replace(plain, labels="soft"))
 
 
+def _has_fixed_shapes(subject: Subject) -> str | None:
+    return None if _FIXED in subject.procedures else "is no program of any shapes that could be one of fixed shapes"
+
+
+def _fixed_shapes(scope: Scope) -> tuple[Case, ...]:
+    """Each shape, kind of labels and reduction is a compilation of its own."""
+    kinds = [{"index": "index", "dense": "soft"}[kind] for kind in scope.subject.labels]
+    plain = Case(dtype=scope.dtype, upstream="random", procedure=_FIXED)
+    shapes = ((4, 7, "confident", "none"), (33, 130, "masked", "none"), (2, 4097, "normal", "mean"))
+    return tuple(
+        replace(plain, rows=rows, classes=classes, regime=regime, reduction=reduction, labels=kind)
+        for rows, classes, regime, reduction in shapes
+        for kind in kinds
+    )
+
+
+def _programs_agree(case: Case, bench: Bench) -> Measurement:
+    call = bench.call(case)
+    mine, other = bench.answer(call), bench.answer(replace(call, procedure="reverse"))
+    expected = bench.expect(call)
+    return agree(mine, other, bounds_added(expected, expected), case.token)
+
+
 CLAUSES = (
     Clause(
         "EQ-1",
@@ -153,5 +177,16 @@ CLAUSES = (
         _for_modes,
         _modes_agree,
         _mode_landmarks,
+    ),
+    Clause(
+        "EQ-5",
+        "a program compiled for fixed shapes answers as the one for any shapes does",
+        ("https://docs.pytorch.org/docs/stable/torch.compiler_dynamic_shapes.html",),
+        _has_fixed_shapes,
+        None,
+        _programs_agree,
+        _fixed_shapes,
+        options=True,
+        programs=True,
     ),
 )

@@ -4,6 +4,7 @@ differentiated again."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,7 @@ _SUMS = {
     "rows that sum to 2": "double",
     "rows with negative entries": "signed",
 }
+_NAN = "a NaN among the labels"
 _RULE = {"gradient_rule": "assume_normalised"}
 
 
@@ -30,7 +32,8 @@ def _plain(scope: Scope, **fields: str) -> Case:
 
 
 def _no_distributions(scope: Scope) -> Mapping[str, Case]:
-    return {name: _plain(scope, labels=kind) for name, kind in _SUMS.items()}
+    cells = {name: _plain(scope, labels=kind) for name, kind in _SUMS.items()}
+    return {**cells, _NAN: _plain(scope, labels="soft")}
 
 
 def _differentiated_again(scope: Scope) -> Mapping[str, Case]:
@@ -43,6 +46,11 @@ def _differentiated_again(scope: Scope) -> Mapping[str, Case]:
 
 def _read_gradient(case: Case, bench: Bench) -> str:
     call = bench.call(case)
+    if case.cell == _NAN:
+        labels = call.labels.copy()
+        labels[1, 2] = np.nan
+        asked = replace(call, labels=labels)
+        return answer_of(bench.run(asked), _name_of_missing, asked)
 
     def name(answer: Returned) -> str:
         if reads_as(answer.grad_logits, "grad_logits", call, bench):
@@ -50,6 +58,17 @@ def _read_gradient(case: Case, bench: Bench) -> str:
         return "softmax - labels" if reads_as(answer.grad_logits, "grad_logits", call, bench, _RULE) else "another"
 
     return answer_of(bench.run(call), name, call)
+
+
+def _name_of_missing(answer: Returned) -> str:
+    """By where the gradient is NaN: the sum of the labels, which multiplies the softmax, spreads one over its row."""
+    assert answer.grad_logits is not None
+    missing = np.isnan(answer.grad_logits.astype(np.float64))
+    row = np.zeros_like(missing)
+    row[1] = True
+    if np.array_equal(missing, row):
+        return "the derivative"
+    return "softmax - labels" if missing.sum() == 1 and missing[1, 2] else "another"
 
 
 def _read_second(case: Case, bench: Bench) -> str:

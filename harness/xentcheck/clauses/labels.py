@@ -26,6 +26,7 @@ OUTSIDE: dict[str, Callable[[int], int]] = {
     "-C-1": lambda classes: -classes - 1,
     "-100": lambda classes: -100,
     "255": lambda classes: max(255, classes),
+    "2**31-1": lambda classes: 2**31 - 1,
     "2**31": lambda classes: 2**31,
     "2**32+1": lambda classes: 2**32 + 1,
 }

@@ -41,6 +41,7 @@ def policy(
     observe: Observe,
     options: bool = False,
     programs: bool = False,
+    processes: bool = False,
 ) -> Clause:
     """A policy as a clause.
 
@@ -71,6 +72,7 @@ def policy(
         always=lambda scope: tuple(replace(case, cell=name) for name, case in cells(scope).items()),
         options=options,
         programs=programs,
+        processes=processes,
         answers=named,
     )
 

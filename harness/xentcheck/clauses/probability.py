@@ -19,7 +19,9 @@ def _interior(scope: Scope) -> SearchStrategy[Case]:
     subject = scope.subject
     labels = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}[subject.labels[0]]
     regime = "unit-interval" if labels == "multi-hot" else "probabilities"
-    strategy = cases(scope, labels=(labels,), regimes=(regime,), reductions=subject.reductions, min_classes=2)
+    strategy = cases(
+        scope, labels=(labels,), regimes=(regime,), reductions=subject.reductions, options=True, min_classes=2
+    )
     return strategy.filter(lambda case: case.classes <= _MOST_CLASSES)
 
 

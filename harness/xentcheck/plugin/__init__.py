@@ -22,6 +22,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--device", action="append", default=[], metavar="NAMES", help="cpu (default), cuda or all")
     group.addoption("--dtype", action="append", default=[], metavar="NAMES", help="float16, bfloat16, float32, float64")
+    group.addoption(
+        "--clause",
+        action="append",
+        default=[],
+        metavar="NAMES",
+        help="judge these clauses only: families or whole ids such as IGN, VAL-1 (-k VAL-1 would find VAL-10 as well);"
+        " comma-separated or repeated",
+    )
     group.addoption("--level", default="quick", metavar="NAME", help="quick (default), standard or nightly")
     group.addoption("--report-dir", default=_DEFAULT_REPORT, metavar="DIR", help=f"default: {_DEFAULT_REPORT}")
     group.addoption("--case-seed", type=int, default=None, metavar="N", help="repeat the cases of an earlier run")

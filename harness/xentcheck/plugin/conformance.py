@@ -16,13 +16,22 @@ from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Ledger, LedgerError, load_ledger
 from xentcheck.levels import LEVELS, Level
 from xentcheck.plugin.items import ClauseItem, ContractFile
-from xentcheck.selection import ALL, AUTO, SelectionError, select_subjects, select_targets, split_names
+from xentcheck.selection import (
+    ALL,
+    AUTO,
+    SelectionError,
+    select_clauses,
+    select_subjects,
+    select_targets,
+    split_names,
+)
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import state_of
 from xentcheck_adapters import Subject, built_in_subjects
 from xentcheck_reports import Status
 
 _SUITE = Path(xentcheck.suite.__file__).parent
+_DTYPE_OF_PROCESSES = "float32"
 _CONTRACT_FILE = _SUITE / "contract.py"
 
 
@@ -42,6 +51,8 @@ class Conformance:
     report: Path = Path()
     """Where the report goes."""
     subjects: dict[str, Subject] = field(default_factory=built_in_subjects)
+    clauses: tuple[Clause, ...] = tuple(CONTRACT.values())
+    """Those that the command line asks for."""
     pool: WorkerPool = field(default_factory=WorkerPool)
 
     @classmethod
@@ -82,8 +93,18 @@ class Conformance:
         targets = select_targets(subjects, devices, dtypes)
         if not targets:
             raise SelectionError("no subject has the wanted device and dtype; see `xentcheck list`")
-        depth, ledger, report = LEVELS[level], load_ledger(), Path(config.getoption("--report-dir"))
-        run = cls(targets, depth, ledger, _seed(config), _memory(config), named, frozenset(dtypes), report)
+        clauses = tuple(CONTRACT[id] for id in select_clauses(split_names(config.getoption("--clause")), CONTRACT))
+        run = cls(
+            targets,
+            LEVELS[level],
+            load_ledger(),
+            _seed(config),
+            _memory(config),
+            named,
+            frozenset(dtypes),
+            Path(config.getoption("--report-dir")),
+            clauses=clauses,
+        )
         run.subjects.update({subject.name: subject for subject in subjects})
         return run
 
@@ -101,6 +122,9 @@ class Conformance:
             reason = (
                 f"level {self.level.name}: judged in {', '.join(judged)}; a deeper level or --dtype runs the others"
             )
+            return Status.NOT_RUN, reason
+        if clause.processes and (self.level.name == "quick" or target.dtype != _DTYPE_OF_PROCESSES):
+            reason = f"it starts a process of its own: {_DTYPE_OF_PROCESSES} at --level=standard runs it"
             return Status.NOT_RUN, reason
         if self.level.postpones(subject, options=clause.options, programs=clause.programs):
             reason = f"level {self.level.name}: each shape or argument costs a compilation; --level=standard runs it"
@@ -123,7 +147,7 @@ class Conformance:
 
     def _items(self, parent: ContractFile) -> Iterator[ClauseItem]:
         for target in self.ordered_targets():
-            for clause in CONTRACT.values():
+            for clause in self.clauses:
                 if self.why_not(clause, target) is None:
                     name = f"{clause.id} {clause.title} [{target.id}]"
                     item: ClauseItem = ClauseItem.from_parent(parent, name=name, clause=clause, target=target, run=self)

@@ -79,7 +79,7 @@ class Reporting:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Compare the panels, say what was not judged, write the page; also after Ctrl-C, with what there is."""
-        for target, clause in itertools.product(self._run.targets, CONTRACT.values()):
+        for target, clause in itertools.product(self._run.targets, self._run.clauses):
             if absent := self._run.why_not(clause, target):
                 status, reason = absent
                 self._add(evidence.record(clause, target, status, reason=reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -115,3 +116,23 @@ def sums_in_the_order_of_the_batch(logits: Array, labels: Array, **options: Any)
     """Another last bit in a batch than alone."""
     loss, gradient = cross_entropy(logits, labels, **options)
     return (np.nextafter(loss, loss.dtype.type(0)) if len(logits) > 1 else loss), gradient
+
+
+def classes_last(logits: Array, labels: Array, **options: Any) -> Answer:
+    """Logits of any dimensions, their classes in the last one."""
+    shape = logits.shape
+    rows = labels.reshape(-1, shape[-1]) if labels.ndim == logits.ndim else labels.reshape(shape[:-1]).reshape(-1)
+    loss, gradient = cross_entropy(logits.reshape(-1, shape[-1]), rows, reduction="none", grad_output=None)
+    return loss.reshape(shape[:-1]), gradient.reshape(shape)
+
+
+def classes_second(logits: Array, labels: Array, **options: Any) -> Answer:
+    rows = np.moveaxis(labels, 1, -1) if labels.ndim == logits.ndim else labels
+    loss, gradient = classes_last(np.moveaxis(logits, 1, -1), rows)
+    return loss, np.moveaxis(gradient, -1, 1)
+
+
+def adds_by_threads(logits: Array, labels: Array, **options: Any) -> Answer:
+    """As a reduction that is shared out: another last digit for another number of threads."""
+    loss, gradient = cross_entropy(logits, labels, **options)
+    return (np.nextafter(loss, loss.dtype.type(9)) if os.environ.get("OMP_NUM_THREADS") == "2" else loss), gradient
