@@ -157,7 +157,15 @@ class Memory:
         remembered(lambda x, y, o: (x.dtype.name, x.tobytes(), y.tobytes(), y.shape, str({**o, "grad_output": 0})))
     )
     but_weight = staticmethod(
-        remembered(lambda x, y, o: (x.dtype.name, x.tobytes(), y.tobytes(), y.shape, str({**o, "weight": 0})))
+        remembered(
+            lambda x, y, o: (
+                x.dtype.name,
+                x.tobytes(),
+                y.tobytes(),
+                y.shape,
+                str({**o, "weight": o.get("weight") is None}),
+            )
+        )
     )
     but_options = staticmethod(
         remembered(lambda x, y, o: (x.dtype.name, x.tobytes(), y.tobytes(), y.shape, o["reduction"]))
