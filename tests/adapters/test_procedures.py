@@ -21,7 +21,7 @@ STRANGERS = {
 KNOWN = {**SUBJECTS, **STRANGERS}
 # One of each way in which a framework is asked
 ASKED = (*STRANGERS, "torch.eager", "tf.sparse.eager", "tf.dense.xla", "jax.log_softmax.eager", "jax.log_softmax.jit")
-ALONG = ("jvp", "forward-over-reverse", "reverse-over-reverse", "hessian", "mixed")
+ALONG = ("jvp", "two backward passes", "forward-over-reverse", "reverse-over-reverse", "hessian", "mixed")
 
 LOGITS = np.array([[0.5, -1.0, 2.0, 0.25], [3.0, 3.0, -0.5, 1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
 VECTOR = np.array([[1.0, -0.5, 0.25, 2.0], [-1.0, 0.75, 0.0, 0.5], [0.0, 1.0, 0.0, 0.0]], np.float32)
@@ -69,12 +69,14 @@ def ask(pool: WorkerPool) -> Ask:
 
 def _expected(procedure: str) -> dict[str, Any]:
     gradient = UPSTREAM[:, None] * (SOFTMAX - ONE_HOT)
+    tangent = ((SOFTMAX - ONE_HOT) * VECTOR).sum(axis=1)
     along: dict[str, Array] = {
-        "jvp": ((SOFTMAX - ONE_HOT) * VECTOR).sum(axis=1),
+        "jvp": tangent,
+        "two backward passes": tangent,
         "mixed": -UPSTREAM[:, None] * CENTRED,
         "hvp": UPSTREAM[:, None] * SOFTMAX * CENTRED,
     }
-    names = {"jvp": "tangent", "mixed": "mixed"}
+    names = {"jvp": "tangent", "two backward passes": "tangent", "mixed": "mixed"}
     if procedure not in ALONG:
         return {"grad_logits": gradient * (2 if procedure == "accumulated" else 1)}
     return {"grad_logits": gradient, names.get(procedure, "hvp"): along[procedure if procedure in names else "hvp"]}
