@@ -45,11 +45,11 @@ def _figures(kills: KillMatrix) -> list[tuple[str, str]]:
     """What a person wants to know first, with its name."""
     judged, bugs = len(kills.judged), len(kills.bugs)
     figures = [("Faults killed", _rate(judged - len(kills.survivors), judged))]
-    seen = f"{_rate(len(kills.conventional_trials), judged)} faults"
+    seen = _rate(len(kills.conventional_trials), judged, "faults")
     if bugs:
         caught = f"{_rate(len(kills.caught_bugs), bugs)} that these faults re-create; {kills.known_bugs} are listed"
         figures.append(("Known bugs caught", caught))
-        seen += f", {_rate(len(kills.conventionally_caught_bugs), bugs)} bugs"
+        seen += f", {_rate(len(kills.conventionally_caught_bugs), bugs, 'bugs')}"
     figures.append(("Seen by a conventional test", seen))
     if kills.median_seconds is not None:
         figures.append(("Median time to kill", numbers.seconds_text(kills.median_seconds)))
@@ -60,5 +60,5 @@ def _figures(kills: KillMatrix) -> list[tuple[str, str]]:
     return figures
 
 
-def _rate(some: int, of: int) -> str:
-    return f"{some} of {of} ({numbers.share_text(some, of)})"
+def _rate(some: int, of: int, what: str = "") -> str:
+    return f"{some} of {of} {what}".rstrip() + f" ({numbers.share_text(some, of)})"

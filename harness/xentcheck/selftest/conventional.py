@@ -6,7 +6,8 @@ reduce by mean or sum, go backward from that (mostly from a gradient of 1) and c
 own function in float32. What one or the other of them tests (class weights, soft labels, the z-loss, a cap, an ignore
 label that is a class) is tested here throughout; only the vocabulary's shapes have fewer rows. Tolerances are the
 defaults of torch.testing.assert_close (https://docs.pytorch.org/docs/stable/testing.html); shapes must be equal, NaN
-equals nothing, and a wider dtype is taken as it is.
+equals nothing, and a wider dtype is taken as it is. In 16 bits only NumPy functions are tested, which stand for kernels
+that compute in float32: a framework's own function rounds each step to 16 bits, and fails these tolerances.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from xentcheck.workers import WorkerPool
 from xentcheck_adapters import REDUCTIONS, Call, Returned, Subject, dtype_named
 
 DTYPES = ("float32", "bfloat16", "float16")
+_NARROW = ("float16", "bfloat16")
 SHAPES = ((8, 32), (4, 128), (63, 41), (3, 1000), (4, 32000))
 _IGNORED = -100
 
@@ -76,6 +78,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 def _settings(subject: Subject, pool: WorkerPool, dtypes: Iterable[str]) -> Iterator[Setting]:
     """What the subject offers, the smallest shape first; of one that compiles for each shape, that one only."""
     for dtype in dtypes:
+        if subject.framework != "numpy" and dtype in _NARROW:
+            continue
         here = pool.open(subject, "cpu", dtype).narrow(subject)
         reductions = [each for each in REDUCTIONS if each in here.reductions and each != "none"] or ["none"]
         for (rows, classes), reduction in product(SHAPES[:1] if here.retraces else SHAPES, reductions):
