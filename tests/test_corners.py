@@ -20,7 +20,7 @@ def test_the_page_is_what_its_figures_render_to() -> None:
 
 @BY_ID
 def test_a_script_imports_frameworks_and_numpy_only_and_says_its_backends(corner: Any) -> None:
-    assert set(corner.packages) - FRAMEWORKS <= {"numpy", "os", "warnings"}
+    assert set(corner.packages) - FRAMEWORKS <= {"numpy", "math", "os", "warnings"}
     assert bool(corner.backends) == ("keras" in corner.packages)
 
 

@@ -54,11 +54,9 @@ def _is_along(loss: Array, axis: int, call: Call, bench: Bench) -> bool:
     shape = np.moveaxis(call.logits, axis, -1).shape
     if loss.shape != shape[:-1] or (not call.has_dense_labels and call.labels.shape != shape[:-1]):
         return False
-    rows = {
-        "logits": _rows(call.logits, axis),
-        "labels": _rows(call.labels, axis) if call.has_dense_labels else call.labels.reshape(-1),
-    }
-    return reads_as(loss.reshape(-1), "loss", replace(call, upstream=None, **rows), bench)
+    labels = _rows(call.labels, axis) if call.has_dense_labels else call.labels.reshape(-1)
+    meant = replace(call, logits=_rows(call.logits, axis), labels=labels, upstream=None)
+    return reads_as(loss.reshape(-1), "loss", meant, bench)
 
 
 def _rows(array: Array, axis: int) -> Array:
