@@ -179,7 +179,7 @@ CLAUSES = (
         _mode_landmarks,
     ),
     Clause(
-        "EQ-5",
+        "EQ-7",
         "a program compiled for fixed shapes answers as the one for any shapes does",
         ("https://docs.pytorch.org/docs/stable/torch.compiler_dynamic_shapes.html",),
         _has_fixed_shapes,
