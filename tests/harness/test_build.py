@@ -167,8 +167,11 @@ def test_label_rows_of_other_sums_have_the_sum_of_their_name(shape: Shape, dtype
         assert (wide(build_call(Case(dtype, **shape, seed=seed, labels=kind)).labels).sum(axis=1) == total).all()
 
 
-@given(seed=seeds, kind=st.sampled_from(DISTRIBUTIONS + NOT_DISTRIBUTIONS + SURVEYED))
+@given(
+    seed=seeds, kind=st.sampled_from(DISTRIBUTIONS + NOT_DISTRIBUTIONS + SURVEYED).filter(lambda k: k != "fractions")
+)
 def test_label_rows_are_the_same_numbers_in_every_dtype(seed: int, kind: str) -> None:
+    """But for fractions, which have all the bits that a dtype holds."""
     labels = [wide(build_call(Case(d, 3, 12, seed=seed, labels=kind)).labels) for d in FLOAT_DTYPES]
     assert all((other == labels[0]).all() for other in labels)
 
