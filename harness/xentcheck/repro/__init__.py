@@ -28,7 +28,7 @@ __all__ = ["with_script"]
 _SECONDS = 60
 _MOST_RUNS = 6
 _POLICY = "what is right is what the adapters declare, which no script can prove"
-_DEPENDS = "in a process of its own it answers rightly: the answer depends on what was asked before"
+_DEPENDS = "the script passes: what came depends on what was asked before, or on more than the script says"
 
 
 @dataclass(frozen=True)
