@@ -80,11 +80,15 @@ def test_a_trigger_shows_the_fault_of_a_framework_that_recreates_its_bug(bug: st
     assert any(shows(CORPUS[bug], fault.spec, fault.dtype, pool) for fault in faults)
 
 
-def test_no_trigger_accuses_an_honest_function(pool: WorkerPool) -> None:
-    honest = load_registry().honest[0]
-    subject = subject_from_spec(honest)
-    asked = [t for t in ASKED if CLAUSES[t.clause or ""].lacks(subject) is None]
-    assert [trigger.bug.id for trigger in asked if shows(trigger, honest, "float32", pool)] == []
+@pytest.mark.parametrize(("name", "dtype"), [("wide", "float32"), ("every_operation_rounded", "float16")])
+def test_no_trigger_accuses_an_honest_function(name: str, dtype: str, pool: WorkerPool) -> None:
+    honest = f"numpy:xentcheck_faults.on_numpy.honest:{name}"
+    options = pool.open(subject := subject_from_spec(honest), "cpu", dtype).options
+    scope = Scope(replace(subject, options=subject.options & options), dtype, LEVELS["standard"])
+    clauses = [clause.id for clause in CLAUSES.values() if clause.lacks(scope.subject) is None]
+    asked = [t for t in ASKED if t.clause in clauses and replace(t.case, dtype=dtype) in corpus_cases(t.clause, scope)]
+    assert len(asked) > len(ASKED) / 2
+    assert [trigger.bug.id for trigger in asked if shows(trigger, honest, dtype, pool)] == []
 
 
 def test_a_policy_that_stands_for_a_case_asks_the_question() -> None:
