@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from xentcheck_adapters.wire import OUTCOME_ARRAYS, Header, decode, encode, pack
 
 Runner = Callable[[Call], Returned]
 
-_OPTIONAL = ("weight", "sample_weight", "upstream", "vector")  # arrays that a call may have
+_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")  # of a call; the last four are optional
 _PR_SET_PDEATHSIG = 1
 _MAX_MESSAGE = 2000
 _OUT_OF_MEMORY = ("OutOfMemoryError", "ResourceExhaustedError")  # torch's and TensorFlow's own
@@ -68,13 +68,9 @@ class Worker:
 def run_guarded(runner: Runner, call: Call) -> Outcome:
     """Run a call on private copies of its arrays, so that a write to an input is seen and harms nobody."""
     shown = present(call)
-    copies = {name: getattr(shown, name).copy() for name in _OPTIONAL if getattr(shown, name) is not None}
-    private = dataclasses.replace(
-        shown,
-        logits=with_layout(shown.logits, call.layout),
-        labels=with_layout(shown.labels, call.layout if _has_layout(shown.labels, call) else "contiguous"),
-        **copies,
-    )
+    given = {name: getattr(shown, name) for name in _ARRAYS if getattr(shown, name) is not None}
+    copies: dict[str, Any] = {name: with_layout(array, _layout_of(array, call)) for name, array in given.items()}
+    private = dataclasses.replace(shown, **copies)
     try:
         returned = _numeric(runner(private))
         mutated, shared = tuple(_changed(shown, private)), tuple(shared_memory(private, returned))
@@ -88,9 +84,10 @@ def run_guarded(runner: Runner, call: Call) -> Outcome:
     return dataclasses.replace(rows_of(returned, call), mutated=mutated, shared=shared)
 
 
-def _has_layout(labels: Array, call: Call) -> bool:
-    """All labels have the call's layout but a single one, and class indices where rows are far apart."""
-    return labels.ndim > 0 and (call.has_dense_labels or call.layout != FAR)
+def _layout_of(array: Array, call: Call) -> str:
+    """The call's, but of a single number, and of what has one dimension where rows are far apart."""
+    least = 2 if call.layout == FAR else 1
+    return call.layout if array.ndim >= least else "contiguous"
 
 
 def _evaluate_other_values(runner: Runner, private: Call) -> None:
@@ -110,8 +107,7 @@ def _numeric(returned: Returned) -> Returned:
 
 
 def _changed(call: Call, private: Call) -> list[str]:
-    names = ("logits", "labels", *_OPTIONAL)
-    return [name for name in names if not _same_bits(getattr(call, name), getattr(private, name))]
+    return [name for name in _ARRAYS if not _same_bits(getattr(call, name), getattr(private, name))]
 
 
 def _same_bits(before: Array | None, after: Array | None) -> bool:

@@ -158,6 +158,15 @@ def landmark_columns(classes: int) -> Array:
     return np.array(sorted({0, classes - 1, *(c for p in powers for c in (p - 1, p) if c < classes)}))
 
 
+def _swath(f: Frame) -> Array:
+    """The classes in as many equal parts as there are rows: in each row one part counts, and nothing else does, so that
+    a tile lost anywhere is a good share of some row's sum."""
+    part = np.arange(f.classes) * f.rows // f.classes
+    here = part == np.arange(f.rows)[:, None]
+    here[f.at(f.labels)] = True
+    return np.where(here, f.bits.integers(f.shape, -1, 2) / 4.0, -_LANDMARK_DEPTH)
+
+
 def _horizon(f: Frame) -> Array:
     """The label ahead of all other classes by a gap that grows from row to row."""
     x = np.zeros(f.shape)
@@ -193,13 +202,14 @@ _DRAW: dict[str, Callable[[Frame], Array]] = {
     "masked": _masked,
     "tiled": _tiled,
     "landmark": _landmark,
+    "swath": _swath,
     "horizon": _horizon,
     "probabilities": _probabilities,
     "unit-interval": _unit_interval,
 }
 PROBABILITY_REGIMES = ("probabilities", "unit-interval")
-HORIZON, TILED = "horizon", "tiled"
-REGIMES = tuple(name for name in _DRAW if name not in (*PROBABILITY_REGIMES, HORIZON, TILED))
+HORIZON, TILED, SWATH = "horizon", "tiled", "swath"
+REGIMES = tuple(name for name in _DRAW if name not in (*PROBABILITY_REGIMES, HORIZON, TILED, SWATH))
 FINITE_REGIMES = tuple(name for name in REGIMES if name != "masked")
 
 

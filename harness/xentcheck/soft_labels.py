@@ -1,5 +1,5 @@
-"""Rows of labels over the classes. Every entry is a dyadic fraction with few bits, exact in every dtype, so that a row
-meant to sum to one sums to exactly one: a subject is never blamed for the rounding of its input."""
+"""Rows of labels over the classes. Every entry but a "fraction" has few bits, exact in every dtype, so that a row meant
+to sum to one sums to exactly one: a subject is never blamed for the rounding of its input."""
 
 from __future__ import annotations
 
@@ -75,6 +75,11 @@ def _multi_hot(bits: Bits, labels: Array, classes: int) -> Array:
     return np.maximum(one_hot_rows(labels, classes), bits.flip((len(labels), classes)))
 
 
+def _fractions(bits: Bits, labels: Array, classes: int) -> Array:
+    """Entries of all the bits that the dtype has, and rows of any sum: labels kept in a narrower dtype show."""
+    return bits.uniform((len(labels), classes))
+
+
 _DRAW: dict[str, Callable[[Bits, Array, int], Array]] = {
     "one-hot": lambda bits, labels, classes: one_hot_rows(labels, classes),
     "soft": _soft,
@@ -84,10 +89,11 @@ _DRAW: dict[str, Callable[[Bits, Array, int], Array]] = {
     "double": _double,
     "signed": _signed,
     "multi-hot": _multi_hot,
+    "fractions": _fractions,
 }
 DISTRIBUTIONS = ("one-hot", "soft")
 SURVEYED = ("soft", "smoothed")
-NOT_DISTRIBUTIONS = ("half", "double", "zero", "signed", "multi-hot")
+NOT_DISTRIBUTIONS = ("half", "double", "zero", "signed", "multi-hot", "fractions")
 
 
 def draw_rows(kind: str, bits: Bits, labels: Array, classes: int) -> Array:

@@ -40,9 +40,12 @@ def _layouts(scope: Scope) -> tuple[str, ...]:
 
 
 def _in_each_layout(scope: Scope) -> tuple[Case, ...]:
-    return tuple(
-        replace(case, layout=layout) for case in _plain(scope) for layout in _layouts(scope) if layout != "contiguous"
-    )
+    subject = scope.subject
+    plain = _plain(scope)
+    weighs = not scope.lean and (subject.offers("weight") or subject.offers("sample_weight"))
+    weighted = replace(plain[0], weighted=subject.offers("weight"), sample_weighted=subject.offers("sample_weight"))
+    cases = (*plain, weighted) if weighs else plain
+    return tuple(replace(case, layout=layout) for case in cases for layout in _layouts(scope) if layout != "contiguous")
 
 
 def _reads_any_layout(case: Case, bench: Bench) -> Measurement:
@@ -80,8 +83,9 @@ def _survives_reuse(case: Case, bench: Bench) -> Measurement:
 CLAUSES = (
     Clause(
         "LAY-1",
-        "logits and labels may lie in memory as they like: strided, transposed, sliced, reversed, broadcast, at an odd "
-        "address, read-only; the foreign byte order is read or refused; inputs stay as they were",
+        "logits, labels, weights and upstream gradients may lie in memory as they like: strided, transposed, sliced, "
+        "reversed, broadcast, at an odd address, read-only; the foreign byte order is read or refused; inputs stay as "
+        "they were",
         (_NUMPY,),
         _takes_logits,
         None,

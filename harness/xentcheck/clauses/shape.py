@@ -14,7 +14,7 @@ from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.clauses.value import matches_reference
-from xentcheck.regimes import FINITE_REGIMES
+from xentcheck.regimes import FINITE_REGIMES, SWATH
 from xentcheck.strategies import Scope, cases, with_ignored_rows
 from xentcheck.verdict import Deviation, Measurement
 from xentcheck_adapters import Refused, Subject
@@ -154,8 +154,9 @@ def _exactly_zero(case: Case, bench: Bench) -> Measurement:
 
 
 def _large(scope: Scope) -> tuple[Case, ...]:
-    """Vocabularies past 2**16, in which few classes count, and rows that lie far apart in memory. (As many elements as
-    that would be a gradient of 4 to 16 GiB: only an offset past 2**31 is cheap.)"""
+    """Vocabularies past 2**16, in which few classes count, or one part of them after the other; more rows than a grid
+    of 2**16 blocks has; and rows that lie far apart in memory. (As many elements as that would be a gradient of 4 to
+    16 GiB: only an offset past 2**31 is cheap.)"""
     kind = "index" if "index" in scope.subject.labels else "one-hot"
     plain = _plain(scope, rows=3, classes=7, labels=kind, regime="normal")
     vocabularies = tuple(
@@ -163,7 +164,25 @@ def _large(scope: Scope) -> tuple[Case, ...]:
         for classes in (_PAST_16_BITS, *(c for c in scope.level.classes if c > _PAST_16_BITS))
         for seed, regime in enumerate(("landmark", "wrong"))
     )
-    return vocabularies if scope.subject.retraces else (*vocabularies, replace(plain, layout="far"))
+    if scope.subject.retraces:
+        return vocabularies
+    deeper = (
+        replace(plain, rows=_PAST_16_BITS, classes=2, upstream="random"),
+        replace(plain, rows=32, classes=_PAST_16_BITS, regime=SWATH),
+    )
+    return (*vocabularies, replace(plain, layout="far"), *(() if scope.brief else deeper))
+
+
+def _every_size(scope: Scope) -> tuple[Case, ...]:
+    """Every remainder that a block of up to 128 classes or rows can leave: in each row a few classes share the maximum,
+    the first, the last and the edges of blocks in turn, and nothing else counts."""
+    kind = "index" if "index" in scope.subject.labels else "one-hot"
+    plain = _plain(scope, rows=6, classes=5, labels=kind, regime="landmark", focus="sweep")
+    if scope.subject.retraces:
+        return (replace(plain, classes=15),)
+    sizes = (13, 14, 15, 63) if scope.brief else range(1, 131)
+    of_classes = tuple(replace(plain, classes=size, seed=size) for size in sizes)
+    return (*of_classes, *(replace(plain, rows=size, seed=size) for size in sizes))
 
 
 def _has_dimensions(subject: Subject) -> str | None:
@@ -230,12 +249,23 @@ CLAUSES = (
     ),
     Clause(
         "SHP-6",
-        "vocabularies past 2^16 and elements past 2^31 from the first are read like any other",
+        "vocabularies and batches past 2^16 and elements past 2^31 from the first are read like any other",
         ("https://github.com/pytorch/pytorch/issues/85005",),
         softmax_of_logits,
         None,
         matches_reference,
         _large,
+        options=True,
+        programs=True,
+    ),
+    Clause(
+        "SHP-7",
+        "no number of classes or rows is special: blocks, vectors and their remainders leave nothing out",
+        ("sums over the classes have C terms, whatever C is",),
+        softmax_of_logits,
+        None,
+        matches_reference,
+        _every_size,
         options=True,
         programs=True,
     ),

@@ -36,6 +36,18 @@ def _not_distributions(scope: Scope) -> SearchStrategy[Case]:
     return cases(scope, labels=NOT_DISTRIBUTIONS, regimes=FINITE_REGIMES, min_classes=2)
 
 
+def _of_any_sum(scope: Scope) -> tuple[Case, ...]:
+    """What a mean divides by, and what the uniform part of smoothed labels is multiplied with, shows only where rows do
+    not sum to one; entries of all their bits are rounded by whoever keeps labels in a narrower dtype."""
+    subject = scope.subject
+    plain = Case(dtype=scope.dtype, rows=4, classes=7, regime="normal", labels="fractions", seed=1, upstream="random")
+    if subject.retraces:
+        return (plain,)
+    reduced = [replace(plain, labels="double", reduction=name) for name in subject.reductions if name != "none"]
+    smoothed = replace(plain, labels="half", label_smoothing=0.125)
+    return (plain, *reduced, *((smoothed,) if subject.offers("label_smoothing") else ()))
+
+
 def _for_label_gradient(scope: Scope) -> SearchStrategy[Case]:
     return cases(
         scope,
@@ -75,6 +87,7 @@ CLAUSES = (
         has_gradient(_DENSE),
         _not_distributions,
         matches_reference,
+        _of_any_sum,
     ),
     Clause(
         "SOFT-3",

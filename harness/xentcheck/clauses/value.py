@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -99,6 +99,18 @@ def _of_any_labels(scope: Scope) -> SearchStrategy[Case]:
     )
 
 
+def _extremes(option: str, values: Sequence[float]) -> Callable[[Scope], tuple[Case, ...]]:
+    """An argument at the ends of its range, which a shortcut may take for its absence."""
+
+    def cases(scope: Scope) -> tuple[Case, ...]:
+        kind = _KINDS[scope.subject.labels[0]]
+        plain = Case(dtype=scope.dtype, rows=4, classes=7, regime="normal", labels=kind, seed=1, upstream="random")
+        changes: list[dict[str, Any]] = [{option: value} for value in values]
+        return () if scope.subject.retraces else tuple(replace(plain, **change) for change in changes)
+
+    return cases
+
+
 def _with_z_loss(scope: Scope) -> SearchStrategy[Case]:
     def case(plain: Case, zeta: float, ignored: str) -> Case:
         return replace(with_ignored_rows(plain, ignored), z_loss=zeta)
@@ -109,11 +121,13 @@ def _with_z_loss(scope: Scope) -> SearchStrategy[Case]:
 
 def _softcapped(scope: Scope) -> SearchStrategy[Case]:
     zetas = (0.0, 0.125) if scope.subject.offers("z_loss") else (0.0,)
+    ignored = ("none", "some") if scope.subject.offers("ignore_index") else ("none",)
     return st.builds(
-        lambda case, cap, zeta: replace(case, softcap=cap, z_loss=zeta),
+        lambda case, cap, zeta, ignored: replace(with_ignored_rows(case, ignored), softcap=cap, z_loss=zeta),
         _of_any_labels(scope),
         st.sampled_from(_CAPS),
         st.sampled_from(zetas),
+        st.sampled_from(ignored),
     )
 
 
@@ -211,6 +225,7 @@ CLAUSES = (
         _smooths,
         _smoothed,
         matches_reference,
+        _extremes("label_smoothing", (2.0**-12, 0.9, 1.0)),
         options=True,
     ),
     Clause(
@@ -230,7 +245,7 @@ CLAUSES = (
         _offers("softcap"),
         _softcapped,
         matches_reference,
-        _each_regime(softcap=30.0),
+        lambda scope: (*_each_regime(softcap=30.0)(scope), *_extremes("softcap", (0.125, 1024.0))(scope)),
         options=True,
     ),
     Clause(
