@@ -7,7 +7,7 @@ from xentcheck_adapters.call import REDUCTIONS, WEIGHTED_MEAN, Array, Call
 from xentcheck_adapters.dtypes import BFLOAT16, FLOAT_DTYPES, dtype_name, dtype_named
 from xentcheck_adapters.layout import LAYOUTS
 from xentcheck_adapters.outcome import Crashed, Outcome, OutOfMemory, Refused, Returned, TimedOut, Unavailable
-from xentcheck_adapters.registry import adapter_module, built_in_subjects
+from xentcheck_adapters.registry import adapter_module, built_in_subjects, is_spec, subject_from_spec
 from xentcheck_adapters.subject import Precision, Subject
 
 __all__ = [
@@ -31,4 +31,6 @@ __all__ = [
     "built_in_subjects",
     "dtype_name",
     "dtype_named",
+    "is_spec",
+    "subject_from_spec",
 ]

@@ -17,10 +17,13 @@ PROCEDURES = {
     "reverse": "one forward and one backward pass; with a vector, a backward pass through the gradient",
     "twice": "two backward passes through one forward pass; the second gradient",
     "no-grad": "the loss of a forward pass that records nothing; the gradient of one that does",
+    "inference mode": "the loss of a forward pass of whose tensors none can ever be recorded; the gradient as above",
+    "constant logits": "the loss of logits that ask for no gradient; the gradient of ones that do",
     "strided upstream": "the upstream gradient is every second element of a larger array",
     "expanded upstream": "the upstream gradient is the first row's, with stride 0",
     "overwritten logits": "the logits are set to zero between the forward and the backward pass",
     "overwritten labels": "the labels are set to zero between the forward and the backward pass",
+    "behind relu": "the logits, all above zero, are the output of relu, whose own gradient is read off that output",
     "freed": "the second of two backward passes, the first of which has freed what the forward pass saved",
     "per-sample": "the gradient function of one row, mapped over the rows",
     "accumulated": "the sum that two forward and backward passes leave",
@@ -29,6 +32,8 @@ PROCEDURES = {
     "reverse-over-reverse": "a backward pass through the gradient, from the vector; the product alone is new",
     "hessian": "the whole Hessian (N, C, N, C) of <upstream, loss>, multiplied with the vector",
     "mixed": "a backward pass from the vector through the gradient to the labels",
+    "compiled": "the framework compiles the function: torch.compile, without the code generator; jax.jit",
+    "autocast": "the forward pass under torch.autocast",
 }
 
 

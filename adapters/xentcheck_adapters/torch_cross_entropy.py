@@ -52,7 +52,7 @@ def _subject(mode: str, **details: Any) -> Subject:
 
 SUBJECTS = (
     # uint8 labels are taken as well, but not together with label_smoothing, where gather() refuses them
-    _subject("eager", label_dtypes=("int64",), precision=EAGER, procedures=frozenset(torch_procedures.PROCEDURES)),
+    _subject("eager", label_dtypes=("int64",), precision=EAGER, procedures=frozenset(torch_procedures.OF_EAGER)),
     _subject(
         "compile",
         label_dtypes=("int64", "int32"),

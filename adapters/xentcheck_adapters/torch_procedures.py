@@ -50,6 +50,20 @@ def _no_grad(function: Function, call: Call, device: Any) -> Returned:
     return replace(reverse(function, call, device), loss=to_array(loss))
 
 
+def _inference_mode(function: Function, call: Call, device: Any) -> Returned:
+    import torch
+
+    with torch.inference_mode():
+        loss = function(to_tensor(call.logits, device).clone(), to_tensor(call.labels, device).clone())
+    return replace(reverse(function, call, device), loss=to_array(loss))
+
+
+def _constant_logits(function: Function, call: Call, device: Any) -> Returned:
+    logits, labels = _inputs(call, device)
+    loss = function(logits.detach(), labels)
+    return replace(reverse(function, call, device), loss=to_array(loss))
+
+
 def _overwritten(which: int) -> Procedure:
     def procedure(function: Function, call: Call, device: Any) -> Returned:
         import torch
@@ -62,6 +76,10 @@ def _overwritten(which: int) -> Procedure:
         return Returned(to_array(loss), to_array(gradient))
 
     return procedure
+
+
+def _behind_relu(function: Function, call: Call, device: Any) -> Returned:
+    return reverse(lambda logits, labels: function(logits.relu(), labels), call, device)
 
 
 def _upstream(view: Callable[[Any], Any]) -> Procedure:
@@ -149,6 +167,25 @@ def _mixed(function: Function, call: Call, device: Any) -> Returned:
     return Returned(to_array(loss), to_array(gradient), mixed=to_array(mixed))
 
 
+def _compiled(function: Function, call: Call, device: Any) -> Returned:
+    import torch
+    import torch._dynamo as dynamo
+
+    # Past its limit of recompilations dynamo would run eager code without a word.
+    with dynamo.config.patch(recompile_limit=10_000, accumulated_recompile_limit=10_000):
+        return reverse(torch.compile(function, backend="aot_eager"), call, device)
+
+
+def _autocast(function: Function, call: Call, device: Any) -> Returned:
+    import torch
+
+    def cast(logits: Any, labels: Any) -> Any:
+        with torch.autocast(device.type, dtype=torch.float16 if logits.dtype == torch.float16 else torch.bfloat16):
+            return function(logits, labels)
+
+    return reverse(cast, call, device)
+
+
 def _vector(call: Call) -> Array:
     if call.vector is None:
         raise ValueError(f"procedure {call.procedure!r} needs a vector")
@@ -166,11 +203,17 @@ OF_COMPILED: dict[str, Procedure] = {
     "freed": _freed,
     "accumulated": _accumulated,
 }
-PROCEDURES: dict[str, Procedure] = {
+# What is eager can be asked for these as well.
+OF_EAGER: dict[str, Procedure] = {
     **OF_COMPILED,
+    "inference mode": _inference_mode,
+    "constant logits": _constant_logits,
+    "behind relu": _behind_relu,
     "per-sample": _per_sample,
     "jvp": _jvp,
     "forward-over-reverse": _forward_over_reverse,
     "hessian": _hessian,
     "mixed": _mixed,
 }
+# The modes of PyTorch's own function are subjects; those of a user's are procedures.
+PROCEDURES: dict[str, Procedure] = {**OF_EAGER, "compiled": _compiled, "autocast": _autocast}

@@ -63,7 +63,7 @@ def _judge(assignment: Assignment) -> Record:
         opened = bench.pool.open(target.subject, target.device, target.dtype)
     except Unavailable as error:
         return evidence.record(clause, target, Status.NOT_RUN, reason=str(error))
-    subject = replace(target.subject, options=target.subject.options & opened.options)
+    subject = opened.narrow(target.subject)
     lacking = clause.lacks(subject)
     if lacking:
         return evidence.record(clause, target, Status.UNSUPPORTED, reason=f"{subject.name} {lacking}")

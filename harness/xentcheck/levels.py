@@ -78,7 +78,8 @@ class Level:
     def postpones(self, subject: Subject, *, options: bool, programs: bool) -> bool:
         """Whether a clause that needs options, or programs of its own, is left to a deeper level."""
         own_programs = self.slow_own_programs if subject.slow_traces else self.own_programs
-        if subject.retraces and programs and not own_programs:
+        # What nobody described is one subject among few, and no deeper level is known to be run on it
+        if subject.described and subject.retraces and programs and not own_programs:
             return True
         return subject.slow_traces and options and not self.slow_trace_options
 

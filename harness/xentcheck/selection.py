@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 
 from xentcheck.bench import Target
-from xentcheck_adapters import FLOAT_DTYPES, Subject, built_in_subjects
-from xentcheck_adapters.numpy_callable import PREFIX, subject_from_spec
+from xentcheck_adapters import FLOAT_DTYPES, Subject, built_in_subjects, is_spec, subject_from_spec
+from xentcheck_adapters.registry import CALLABLES
 
 DEVICES = ("cpu", "cuda")
 ALL, AUTO = "all", "auto"
@@ -27,7 +27,7 @@ def split_names(values: Iterable[str]) -> list[str]:
 
 
 def select_subjects(names: Sequence[str]) -> list[Subject]:
-    """Subjects by name, by a dotted prefix of names, or by `numpy:FILE:FUNCTION`; "all" and "auto" for many.
+    """Subjects by name, by a dotted prefix of names, or by `FLAVOUR:FILE:FUNCTION`; "all" and "auto" for many.
 
     Raises SelectionError for an unknown name, and for a subject named explicitly whose framework is not installed.
     """
@@ -49,7 +49,7 @@ def _matching(name: str, known: dict[str, Subject]) -> list[Subject]:
         return list(known.values())
     if name == AUTO:
         return [subject for subject in known.values() if not missing_modules(subject)]
-    if name.startswith(PREFIX):
+    if is_spec(name):
         try:
             return [subject_from_spec(name)]
         except ValueError as error:
@@ -67,7 +67,7 @@ def _nameable(known: Iterable[str]) -> list[str]:
 
 
 def _listed(known: Iterable[str]) -> str:
-    return ", ".join([*_nameable(known), "numpy:FILE:FUNCTION"])
+    return ", ".join([*_nameable(known), *(f"{flavour}:FILE:FUNCTION" for flavour in CALLABLES)])
 
 
 def framework_count(values: Sequence[str]) -> int:

@@ -24,7 +24,7 @@ def answers(bench: Callable[..., Bench]) -> Answers:
     def ask(policy: str, name: str, dtype: str = "float32") -> dict[str, str]:
         asked, clause = bench(f"choices.py:{name}", dtype), CONTRACT[policy]
         opened = asked.pool.open(asked.subject, "cpu", dtype)
-        subject = replace(asked.subject, options=asked.subject.options & opened.options)
+        subject = opened.narrow(asked.subject)
         asked = replace(asked, target=replace(asked.target, subject=subject))
         cases = clause.always(Scope(subject, dtype, LEVELS["standard"]))
         return {case.cell: clause.check(case, asked).choices[0].answer for case in cases}

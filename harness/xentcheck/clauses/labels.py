@@ -68,7 +68,7 @@ def _landmarks(scope: Scope) -> tuple[Case, ...]:
     return (*(replace(small, bad_label=label, bad_row=1) for label in fits), *compiled)
 
 
-def _refused_or_poisoned(case: Case, bench: Bench) -> Measurement:
+def refused_or_poisoned(case: Case, bench: Bench) -> Measurement:
     """Refuses, or returns NaN in the bad row's loss and nothing finite but zero in its gradient."""
     call = bench.call(case)
     outcome = bench.run(call)
@@ -110,7 +110,7 @@ CLAUSES = (
         (_TF,),
         takes("index", inputs="logits"),
         _out_of_range,
-        _refused_or_poisoned,
+        refused_or_poisoned,
         _landmarks,
     ),
 )

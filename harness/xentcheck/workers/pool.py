@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 from xentcheck.workers.process import Limits, WorkerDied, WorkerHung, WorkerProcess, WorkerTooBig
 from xentcheck_adapters import Call, Crashed, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
@@ -20,6 +21,12 @@ class Opened:
 
     versions: Mapping[str, str]
     options: frozenset[str]
+    found: Mapping[str, Any] = field(default_factory=dict)
+    """Of a subject that nobody described: labels, reductions and class axes that it was seen to take"""
+
+    def narrow(self, subject: Subject) -> Subject:
+        """The subject as it is offered here."""
+        return replace(subject, options=subject.options & self.options, **self.found)
 
 
 @dataclass
@@ -83,7 +90,10 @@ class WorkerPool:
             ) from None
         if "unavailable" in answer:
             raise Unavailable(answer["unavailable"])
-        opened = Opened(answer["versions"], frozenset(answer["options"]))
+        found: dict[str, Any] = {
+            name: tuple(answer[name]) for name in ("labels", "reductions", "class_axes") if name in answer
+        }
+        opened = Opened(answer["versions"], frozenset(answer["options"]), found)
         slot.opened[subject.name, device] = opened
         return opened
 
