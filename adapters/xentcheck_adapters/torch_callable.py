@@ -14,7 +14,7 @@ import functools
 import inspect
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_procedures
+from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_procedures, torch_recipe
 from xentcheck_adapters.call import REDUCTIONS, Array, Call
 from xentcheck_adapters.callables import (
     OPTIONS,
@@ -28,6 +28,7 @@ from xentcheck_adapters.callables import (
     target_of,
 )
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import Subject
 
 # What a function hands on that takes any keyword: the arguments of cross_entropy itself.
@@ -121,3 +122,16 @@ def _has_label_gradient(subject: str, device: Any) -> bool:
     except RuntimeError:  # autograd's own, of a loss that does not depend on them
         return False
     return True
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of the named function or module as lines. Which of them it is, is seen where it is loaded."""
+    imports, target = imported(target_of(subject.name))
+    weights = None if call.sample_weight is None else torch_recipe.tensor("sample_weight", call)
+    given = {**torch_recipe.keywords(call).given, "sample_weight": weights, "z_loss": call.z_loss or None}
+    given["softcap"] = call.softcap
+    if subject.reductions == ("none",):
+        given.pop("reduction")  # it has no such argument
+    text = str(Keywords(given))
+    module = f"{target}({text[2:]})(x, y) if isinstance({target}, type)"
+    return torch_recipe.autograd(LossText(f"{module} else {target}(x, y{text})", call, imports=imports))
