@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xentcheck_adapters.call import Call
-from xentcheck_adapters.recipe import LossText, Recipe, is_bfloat16
+from xentcheck_adapters.recipe import LossText, Recipe, is_bfloat16, refuse_procedures
 
 JIT = "@jax.jit"
 
@@ -18,6 +18,7 @@ def array(name: str, call: Call) -> str:
 def vjp(loss: LossText) -> Recipe:
     """The loss and what jax.vjp makes of it, all in one function where that is compiled."""
     call = loss.call
+    refuse_procedures(call)
     upstream = "jnp.ones_like(loss)" if call.upstream is None else "jnp.asarray(upstream, loss.dtype)"
     function, at = ("lambda x, y", "x, y") if call.want_grad_labels else ("lambda x", "x")
     results = "grad, grad_labels" if call.want_grad_labels else "(grad,)"

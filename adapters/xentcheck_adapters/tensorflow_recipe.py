@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xentcheck_adapters.call import Call
-from xentcheck_adapters.recipe import LossText, Recipe, is_bfloat16
+from xentcheck_adapters.recipe import LossText, Recipe, is_bfloat16, refuse_procedures
 
 IMPORT = "import tensorflow as tf"
 
@@ -16,6 +16,7 @@ def constant(name: str, call: Call) -> str:
 def taped(loss: LossText) -> Recipe:
     """The loss and what a tape makes of it, all in one function where that is compiled."""
     call = loss.call
+    refuse_procedures(call)
     upstream = "tf.ones_like(loss)" if call.upstream is None else "tf.cast(upstream, loss.dtype)"
     wanted, results = ("[x, y]", "grad, grad_labels") if call.want_grad_labels else ("x", "grad")
     gradient = f"tape.gradient(loss, {wanted}, {upstream})"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from xentcheck_adapters.call import Call
-from xentcheck_adapters.recipe import Keywords, LossText, Recipe, is_bfloat16
+from xentcheck_adapters.recipe import Keywords, LossText, Recipe, is_bfloat16, refuse_procedures
 
 FUNCTIONAL = "import torch.nn.functional as F"
 
 
+_PROCEDURES = ("reverse", "twice", "no-grad", "strided upstream", "overwritten logits", "overwritten labels", "freed")
+
+
 def tensor(name: str, call: Call) -> str:
-    """The call's array of that name as a tensor; over its own memory where its layout is of interest."""
-    low = is_bfloat16(getattr(call, name))
-    if call.layout != "contiguous":
-        return f"torch.from_numpy({name})" + (".bfloat16()" if low else "")
-    return f"torch.tensor({name}" + (", dtype=torch.bfloat16)" if low else ")")
+    """The call's array of that name as a tensor over its own memory, as far as NumPy has its dtype."""
+    return f"torch.from_numpy({name})" + (".bfloat16()" if is_bfloat16(getattr(call, name)) else "")
 
 
 def cotangent(call: Call) -> str:
@@ -28,18 +28,25 @@ def inputs(call: Call) -> str:
 
 
 def autograd(loss: LossText) -> Recipe:
-    """The loss and what autograd makes of it."""
+    """The loss and what autograd makes of it. Raises NoRecipe for procedures that take more lines."""
     call = loss.call
+    refuse_procedures(call, _PROCEDURES)
     wanted, results = ("(x, y)", "grad, grad_labels") if call.want_grad_labels else ("x", "(grad,)")
-    graph = "" if call.vector is None else ", create_graph=True"
-    lines = [
-        *loss.setup,
-        inputs(call),
-        f"{loss.mode}loss = {loss.text}",
-        f"{results} = torch.autograd.grad(loss, {wanted}, {cotangent(call)}{graph})",
-    ]
+    upstream, graph = cotangent(call), "" if call.vector is None else ", create_graph=True"
+    if call.procedure == "strided upstream":
+        upstream = f"torch.stack([{upstream}, torch.full_like(loss, 64.0)], -1)[..., 0]"
+    forward, backward = f"{loss.mode}loss = {loss.text}", f"torch.autograd.grad(loss, {wanted}, {upstream}"
+    between = {
+        "twice": [f"{backward}, retain_graph=True)"],
+        "freed": [f"{backward})"],
+        "overwritten logits": ["with torch.no_grad(): x.zero_()"],
+        "overwritten labels": ["with torch.no_grad(): y.zero_()"],
+    }
+    lines = [*loss.setup, inputs(call), forward, *between.get(call.procedure, []), f"{results} = {backward}{graph})"]
     if call.vector is not None:
         lines.append(f"(hvp,) = torch.autograd.grad(grad, x, {tensor('vector', call)})")
+    if call.procedure == "no-grad":
+        lines += ["with torch.no_grad():", f"    {forward}"]
     return Recipe(("import torch", *loss.imports), tuple(lines))
 
 

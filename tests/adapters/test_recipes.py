@@ -50,6 +50,10 @@ def calls(subject: Subject, dtype: str) -> Iterator[Call]:
     asked = [{}, {"upstream": "random"}, *({"reduction": name} for name in subject.reductions)]
     asked += [fields for option, fields in options.items() if subject.offers(option)]
     asked += [{"class_axis": axis, "positions": (2,)} for axis in subject.class_axes]
+    if subject.framework == "torch":
+        asked += [
+            {"procedure": name} for name in ("twice", "no-grad", "strided upstream") if name in subject.procedures
+        ]
     for kind in subject.labels:
         for fields in asked:
             if kind == "index" or "ignore_index" not in fields:
@@ -59,7 +63,8 @@ def calls(subject: Subject, dtype: str) -> Iterator[Call]:
 def script(subject: Subject, asked: list[Call]) -> str:
     """A script that prints the loss, and the gradient if there is one, of every call."""
     recipe = adapter_module(subject.adapter).recipe
-    lines = ["import json", "import numpy as np", HEX, FLAT, *recipe(subject, present(asked[0])).imports]
+    lines = ["import json", "import numpy as np", HEX, FLAT]
+    lines += dict.fromkeys(line for call in asked for line in recipe(subject, present(call)).imports)
     for call in map(present, asked):
         hvp = "hvp" if call.vector is not None else ""
         results = f"loss, grad, {hvp}" if subject.differentiable else "loss,"
