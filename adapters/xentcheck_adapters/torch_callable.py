@@ -125,13 +125,13 @@ def _has_label_gradient(subject: str, device: Any) -> bool:
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:
-    """A call of the named function or module as lines. Which of them it is, is seen where it is loaded."""
+    """A call of the named function as lines, or of the named module, which by custom has a capital letter."""
     imports, target = imported(target_of(subject.name))
-    weights = None if call.sample_weight is None else torch_recipe.tensor("sample_weight", call)
-    given = {**torch_recipe.keywords(call).given, "sample_weight": weights, "z_loss": call.z_loss or None}
-    given["softcap"] = call.softcap
+    arrays = {name: torch_recipe.tensor(name, call) for name in ("sample_weight",) if call.sample_weight is not None}
+    given = {**torch_recipe.keywords(call).given, **arrays, "z_loss": call.z_loss or None, "softcap": call.softcap}
     if subject.reductions == ("none",):
         given.pop("reduction")  # it has no such argument
-    text = str(Keywords(given))
-    module = f"{target}({text[2:]})(x, y) if isinstance({target}, type)"
-    return torch_recipe.autograd(LossText(f"{module} else {target}(x, y{text})", call, imports=imports))
+    options = str(Keywords(given))
+    is_module = target.rpartition(".")[2][0].isupper()
+    text = f"{target}({options[2:]})(x, y)" if is_module else f"{target}(x, y{options})"
+    return torch_recipe.autograd(LossText(text, call, imports=imports))
