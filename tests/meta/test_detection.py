@@ -17,7 +17,8 @@ from xentcheck.faults import Fault, load_registry
 from xentcheck.judge import Assignment, judge
 from xentcheck.levels import LEVELS, Level
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters.numpy_callable import load_function, subject_from_spec
+from xentcheck_adapters import subject_from_spec
+from xentcheck_adapters.numpy_callable import load_function
 from xentcheck_faults.on_numpy.kernel import Array
 from xentcheck_reports import Record, Status
 
@@ -79,7 +80,8 @@ def test_every_fault_answers_ordinary_calls(reduction: str) -> None:
     """Else it would be caught for raising, and not for what it is about."""
     logits = np.linspace(-3, 3, 35, dtype=np.float32).reshape(5, 7)
     kinds: tuple[Array, ...] = (np.arange(5), np.full((5, 7), 1 / 7, np.float32))
-    for fault, labels in product(REGISTRY.faults, kinds):
+    on_numpy = [fault for fault in REGISTRY.faults if fault.spec.startswith("numpy:")]
+    for fault, labels in product(on_numpy, kinds):
         function = load_function(fault.spec)
         assert len(function(logits.copy(), labels.copy(), reduction=reduction, grad_output=None)) == 2
 
