@@ -186,4 +186,5 @@ def _disagreement(seat: _Seat, other: _Seat, deviation: Deviation) -> Failure:
         expected=f"{deviation.expected}, as {other.target.subject.name} answers",
         got=deviation.got,
         replay=f"xentcheck replay {CLAUSE.id} {seat.target.subject.name} {worst.token}",
+        note="no script: it would need two frameworks",
     )

@@ -23,7 +23,8 @@ from xentcheck_adapters import Call, Returned, Subject, adapter_module, built_in
 from xentcheck_adapters.presentation import present
 
 SUBJECTS = {name: subject for name, subject in built_in_subjects().items() if subject.inputs != "scores"}
-DTYPES = ("float32", "bfloat16", "float64")
+# What is compiled in another order of shapes may round its last bit otherwise.
+SAME = {"float32": 1e-6, "bfloat16": 2**-6, "float64": 1e-14}
 KINDS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 FLAT = "flat = lambda a: np.array(a.tolist() if hasattr(a, 'tolist') else a.numpy(), float).ravel().tolist()"
 
@@ -81,7 +82,7 @@ def told(outcome: Returned) -> list[list[float]]:
 
 @pytest.mark.slow
 @pytest.mark.frameworks
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", SAME)
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_a_recipe_gives_what_its_adapter_gives(pool: WorkerPool, name: str, dtype: str) -> None:
     subject = SUBJECTS[name]
@@ -98,4 +99,4 @@ def test_a_recipe_gives_what_its_adapter_gives(pool: WorkerPool, name: str, dtyp
     printed = [[sorted(part) for part in json.loads(line)] for line in done.stdout.splitlines()]
     for parts, (call, outcome) in zip(printed, answered, strict=True):
         for mine, theirs in zip(parts, told(outcome), strict=True):
-            np.testing.assert_allclose(mine, theirs, rtol=1e-6, err_msg=f"{name} {call}")
+            np.testing.assert_allclose(mine, theirs, rtol=SAME[dtype], err_msg=f"{name} {call}")

@@ -71,6 +71,9 @@ def test_a_failure_is_told_with_a_command_that_replays_it(
     assert replay is not None
     assert f"1 {Status.FAIL.label}" in text
     failed = [record for record in report_of(pytester).records if record.status is Status.FAIL]
+    files = {file.suffix: file for file in (pytester.path / "xentcheck-report" / "failures").iterdir()}
+    assert files.keys() == {".py", ".md", ".npz"}
+    assert f"{files['.py'].relative_to(pytester.path)} reproduces it" in text
     assert [(record.clause, record.subject) for record in failed] == [("VAL-1", backend)]
 
 

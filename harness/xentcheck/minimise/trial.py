@@ -75,7 +75,10 @@ class Trials:
 
     def _holds(self, case: Case, bench: Bench) -> bool:
         try:
-            self._clause.check(case, bench)
+            if self._clause.lacks(bench.subject):  # a procedure: what can be asked without it is right
+                bench.conforms(replace(bench.call(case), procedure="reverse", vector=None), case)
+            else:
+                self._clause.check(case, bench)
         except Exception:  # a deviation, or a case that the clause cannot take
             return False
         return True
@@ -97,7 +100,7 @@ def _witness(clause: Clause, bench: Bench) -> Bench | None:
     honest = built_in_subjects()[BUILT_IN]
     if not bench.subject.described:
         honest = subject_from_spec(f"numpy:{honest.api.rpartition('.')[0]}:{honest.api.rpartition('.')[2]}")
-    if clause.lacks(honest) or bench.target.dtype not in honest.dtypes:
+    if clause.lacks(honest) and clause.family != "AD":
         return None
     target = replace(bench.target, subject=honest, device="cpu")
     return replace(bench, target=target, subjects={**bench.subjects, honest.name: honest}, rules={})

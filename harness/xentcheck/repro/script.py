@@ -73,7 +73,10 @@ def _composed(
 
 
 def _recipe(target: Target, shown: Call) -> Recipe:
-    recipe: Recipe = adapter_module(target.subject.adapter).recipe(target.subject, shown)
+    adapter = adapter_module(target.subject.adapter)
+    if not hasattr(adapter, "recipe"):
+        raise NoScript(f"the adapter {target.subject.adapter} does not say how its calls are written")
+    recipe: Recipe = adapter.recipe(target.subject, shown)
     return recipe
 
 
