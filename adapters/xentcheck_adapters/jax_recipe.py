@@ -8,6 +8,7 @@ from xentcheck_adapters.call import Call
 from xentcheck_adapters.recipe import LossText, Recipe, is_bfloat16, refuse_procedures
 
 JIT = "@jax.jit"
+_PROCEDURES = ("reverse", "no-grad", "compiled")
 
 
 def array(name: str, call: Call) -> str:
@@ -18,7 +19,7 @@ def array(name: str, call: Call) -> str:
 def vjp(loss: LossText) -> Recipe:
     """The loss and what jax.vjp makes of it, all in one function where that is compiled."""
     call = loss.call
-    refuse_procedures(call)
+    refuse_procedures(call, _PROCEDURES)
     upstream = "jnp.ones_like(loss)" if call.upstream is None else "jnp.asarray(upstream, loss.dtype)"
     function, at = ("lambda x, y", "x, y") if call.want_grad_labels else ("lambda x", "x")
     results = "grad, grad_labels" if call.want_grad_labels else "(grad,)"
@@ -29,9 +30,12 @@ def vjp(loss: LossText) -> Recipe:
         lines.append(f"hvp = jax.jvp({gradient}, (x,), ({array('vector', call)},))[1]")
         names += ", hvp"
     arrays = f"{array('logits', call)}, {array('labels', call)}"
-    if loss.mode:
+    mode = JIT if call.procedure == "compiled" else loss.mode
+    if call.procedure == "no-grad":
+        lines.append(f"loss = {loss.text}")
+    if mode:
         body = [f"    {line}" for line in lines]
-        lines = [loss.mode, "def step(x, y):", *body, f"    return {names}", f"{names} = step({arrays})"]
+        lines = [mode, "def step(x, y):", *body, f"    return {names}", f"{names} = step({arrays})"]
     else:
         lines.insert(0, f"x, y = {arrays}")
     imports = ["import jax", "import jax.numpy as jnp"]
