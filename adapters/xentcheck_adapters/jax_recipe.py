@@ -21,6 +21,9 @@ def vjp(loss: LossText) -> Recipe:
     call = loss.call
     refuse_procedures(call, _PROCEDURES)
     upstream = "jnp.ones_like(loss)" if call.upstream is None else "jnp.asarray(upstream, loss.dtype)"
+    mode = JIT if call.procedure == "compiled" else loss.mode
+    if mode:  # an operand, as the adapter has it: XLA simplifies what it knows
+        upstream = "upstream.astype(loss.dtype)"
     function, at = ("lambda x, y", "x, y") if call.want_grad_labels else ("lambda x", "x")
     results = "grad, grad_labels" if call.want_grad_labels else "(grad,)"
     lines = [f"loss, pull_back = jax.vjp({function}: {loss.text}, {at})", f"{results} = pull_back({upstream})"]
@@ -30,12 +33,13 @@ def vjp(loss: LossText) -> Recipe:
         lines.append(f"hvp = jax.jvp({gradient}, (x,), ({array('vector', call)},))[1]")
         names += ", hvp"
     arrays = f"{array('logits', call)}, {array('labels', call)}"
-    mode = JIT if call.procedure == "compiled" else loss.mode
     if call.procedure == "no-grad":
         lines.append(f"loss = {loss.text}")
     if mode:
         body = [f"    {line}" for line in lines]
-        lines = [mode, "def step(x, y):", *body, f"    return {names}", f"{names} = step({arrays})"]
+        given = f"jnp.ones({call.cotangent().shape})" if call.upstream is None else "jnp.array(upstream)"
+        step = ["def step(x, y, upstream):", *body, f"    return {names}"]
+        lines = [mode, *step, f"{names} = step({arrays}, {given})"]
     else:
         lines.insert(0, f"x, y = {arrays}")
     imports = ["import jax", "import jax.numpy as jnp"]

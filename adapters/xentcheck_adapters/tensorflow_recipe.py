@@ -18,6 +18,8 @@ def taped(loss: LossText) -> Recipe:
     call = loss.call
     refuse_procedures(call)
     upstream = "tf.ones_like(loss)" if call.upstream is None else "tf.cast(upstream, loss.dtype)"
+    if loss.mode:  # an operand, as the adapter has it: XLA simplifies what it knows
+        upstream = "tf.cast(upstream, loss.dtype)"
     wanted, results = ("[x, y]", "grad, grad_labels") if call.want_grad_labels else ("x", "grad")
     gradient = f"tape.gradient(loss, {wanted}, {upstream})"
     lines = ["with tf.GradientTape() as tape:", f"    tape.watch({wanted}); loss = {loss.text}"]
@@ -33,7 +35,8 @@ def taped(loss: LossText) -> Recipe:
     if loss.mode:
         spread = f"*{gradient}" if "," in results else gradient
         body = [f"    {line}" for line in [*lines, f"return loss, {spread}"]]
-        lines = [loss.mode, "def step(x, y):", *body, f"loss, {results} = step({arrays})"]
+        given = f"tf.ones({list(call.cotangent().shape)})" if call.upstream is None else "tf.constant(upstream)"
+        lines = [loss.mode, "def step(x, y, upstream):", *body, f"loss, {results} = step({arrays}, {given})"]
     else:
         lines = [f"x, y = {arrays}", *lines, f"{results} = {gradient}"]
     return Recipe((IMPORT, *loss.imports), (*loss.setup, *lines))
