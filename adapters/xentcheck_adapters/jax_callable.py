@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from xentcheck_adapters import jax_autodiff, jax_procedures
+from xentcheck_adapters import jax_autodiff, jax_procedures, jax_recipe
 from xentcheck_adapters.call import REDUCTIONS, Array, Call
 from xentcheck_adapters.callables import (
     OPTIONS,
@@ -27,9 +27,11 @@ from xentcheck_adapters.callables import (
     target_of,
 )
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import ANY_AXIS, Subject
 
 _AXIS = "axis"
+_WEIGHTS = ("weight", "sample_weight")
 
 
 def subject_from_spec(spec: str) -> Subject:
@@ -120,3 +122,19 @@ def _has_label_gradient(subject: str, device: Any) -> bool:
     loss = _loss(subject, call, device)
     gradient = jax.grad(lambda labels: loss(jax.device_put(call.logits, device), labels).sum())(call.labels)
     return bool(np.asarray(gradient).any())
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of the named function as lines."""
+    imports, target = imported(target_of(subject.name))
+    arrays = {name: None if getattr(call, name) is None else jax_recipe.array(name, call) for name in _WEIGHTS}
+    given = {
+        **arrays,
+        "axis": None if call.class_axis == -1 else call.class_axis,
+        "ignore_index": call.ignore_index,
+        "label_smoothing": call.label_smoothing or None,
+        "z_loss": call.z_loss or None,
+        "softcap": call.softcap,
+        "reduction": None if subject.reductions == ("none",) else f'"{call.reduction}"',
+    }
+    return jax_recipe.vjp(LossText(f"{target}(x, y{Keywords(given)})", call, imports=imports))

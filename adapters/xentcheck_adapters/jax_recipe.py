@@ -8,6 +8,7 @@ from xentcheck_adapters.call import Call
 from xentcheck_adapters.recipe import LossText, Recipe, is_bfloat16, refuse_procedures
 
 JIT = "@jax.jit"
+_PROCEDURES = ("reverse", "no-grad", "compiled")
 
 
 def array(name: str, call: Call) -> str:
@@ -18,9 +19,10 @@ def array(name: str, call: Call) -> str:
 def vjp(loss: LossText) -> Recipe:
     """The loss and what jax.vjp makes of it, all in one function where that is compiled."""
     call = loss.call
-    refuse_procedures(call)
+    refuse_procedures(call, _PROCEDURES)
     upstream = "jnp.ones_like(loss)" if call.upstream is None else "jnp.asarray(upstream, loss.dtype)"
-    if loss.mode:  # an operand, as the adapter has it: XLA simplifies what it knows
+    mode = JIT if call.procedure == "compiled" else loss.mode
+    if mode:  # an operand, as the adapter has it: XLA simplifies what it knows
         upstream = "upstream.astype(loss.dtype)"
     function, at = ("lambda x, y", "x, y") if call.want_grad_labels else ("lambda x", "x")
     results = "grad, grad_labels" if call.want_grad_labels else "(grad,)"
@@ -31,11 +33,13 @@ def vjp(loss: LossText) -> Recipe:
         lines.append(f"hvp = jax.jvp({gradient}, (x,), ({array('vector', call)},))[1]")
         names += ", hvp"
     arrays = f"{array('logits', call)}, {array('labels', call)}"
-    if loss.mode:
+    if call.procedure == "no-grad":
+        lines.append(f"loss = {loss.text}")
+    if mode:
         body = [f"    {line}" for line in lines]
         given = f"jnp.ones({call.cotangent().shape})" if call.upstream is None else "jnp.array(upstream)"
         step = ["def step(x, y, upstream):", *body, f"    return {names}"]
-        lines = [loss.mode, *step, f"{names} = step({arrays}, {given})"]
+        lines = [mode, *step, f"{names} = step({arrays}, {given})"]
     else:
         lines.insert(0, f"x, y = {arrays}")
     imports = ["import jax", "import jax.numpy as jnp"]

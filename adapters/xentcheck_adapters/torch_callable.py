@@ -14,7 +14,7 @@ import functools
 import inspect
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_procedures
+from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_procedures, torch_recipe
 from xentcheck_adapters.call import REDUCTIONS, Array, Call
 from xentcheck_adapters.callables import (
     OPTIONS,
@@ -28,6 +28,7 @@ from xentcheck_adapters.callables import (
     target_of,
 )
 from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import Subject
 
 # What a function hands on that takes any keyword: the arguments of cross_entropy itself.
@@ -121,3 +122,16 @@ def _has_label_gradient(subject: str, device: Any) -> bool:
     except RuntimeError:  # autograd's own, of a loss that does not depend on them
         return False
     return True
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of the named function as lines, or of the named module, which by custom has a capital letter."""
+    imports, target = imported(target_of(subject.name))
+    arrays = {name: torch_recipe.tensor(name, call) for name in ("sample_weight",) if call.sample_weight is not None}
+    given = {**torch_recipe.keywords(call).given, **arrays, "z_loss": call.z_loss or None, "softcap": call.softcap}
+    if subject.reductions == ("none",):
+        given.pop("reduction")  # it has no such argument
+    options = str(Keywords(given))
+    is_module = target.rpartition(".")[2][0].isupper()
+    text = f"{target}({options[2:]})(x, y)" if is_module else f"{target}(x, y{options})"
+    return torch_recipe.autograd(LossText(text, call, imports=imports))

@@ -8,7 +8,16 @@ from xentcheck_adapters.recipe import Keywords, LossText, Recipe, is_bfloat16, r
 FUNCTIONAL = "import torch.nn.functional as F"
 
 
-_PROCEDURES = ("reverse", "twice", "no-grad", "strided upstream", "overwritten logits", "overwritten labels", "freed")
+_PROCEDURES = (
+    "reverse",
+    "twice",
+    "no-grad",
+    "strided upstream",
+    "overwritten logits",
+    "overwritten labels",
+    "freed",
+    "compiled",
+)
 
 
 def tensor(name: str, call: Call) -> str:
@@ -35,14 +44,18 @@ def autograd(loss: LossText) -> Recipe:
     upstream, graph = cotangent(call), "" if call.vector is None else ", create_graph=True"
     if call.procedure == "strided upstream":
         upstream = f"torch.stack([{upstream}, torch.full_like(loss, 64.0)], -1)[..., 0]"
-    forward, backward = f"{loss.mode}loss = {loss.text}", f"torch.autograd.grad(loss, {wanted}, {upstream}"
+    setup, text = list(loss.setup), loss.text
+    if call.procedure == "compiled":
+        setup.append(f'compiled = torch.compile(lambda x, y: {text}, backend="aot_eager")')
+        text = "compiled(x, y)"
+    forward, backward = f"{loss.mode}loss = {text}", f"torch.autograd.grad(loss, {wanted}, {upstream}"
     between = {
         "twice": [f"{backward}, retain_graph=True)"],
         "freed": [f"{backward})"],
         "overwritten logits": ["with torch.no_grad(): x.zero_()"],
         "overwritten labels": ["with torch.no_grad(): y.zero_()"],
     }
-    lines = [*loss.setup, inputs(call), forward, *between.get(call.procedure, []), f"{results} = {backward}{graph})"]
+    lines = [*setup, inputs(call), forward, *between.get(call.procedure, []), f"{results} = {backward}{graph})"]
     if call.vector is not None:
         lines.append(f"(hvp,) = torch.autograd.grad(grad, x, {tensor('vector', call)})")
     if call.procedure == "no-grad":

@@ -66,8 +66,7 @@ def _as_opened(bench: Bench) -> Bench:
     """The bench of the subject as its worker offers it."""
     target = bench.target
     opened = bench.pool.open(target.subject, target.device, target.dtype)
-    subject = replace(target.subject, options=target.subject.options & opened.options)
-    return replace(bench, target=replace(target, subject=subject))
+    return replace(bench, target=replace(target, subject=opened.narrow(target.subject)))
 
 
 def _written(record: Record, token: str, clause: Clause, bench: Bench) -> _Written:
