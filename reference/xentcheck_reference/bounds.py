@@ -189,11 +189,12 @@ class Roundings:
             stored = 0.0 if p.narrow and p.storage == "wide" else p.u
             mass = np.abs(stats.target.mass[rows])
             mass_error = (self.class_sum + stored) * mass_of_labels * stats.target.mixed
-        pull_error = np.zeros(len(scale))
+        pull = pull_error = np.zeros(len(scale))
         if self.problem.z_loss:  # 2 zeta lse, with its products and its sum with the mass
             size = np.abs(stats.log_sum_exp[rows])
             pull_error = 2.0 * self.problem.z_loss * (self.log_sum_exp[rows] + 4.0 * p.u * size)
-            mass = mass + 2.0 * self.problem.z_loss * size
+            pull = 2.0 * self.problem.z_loss * size
+            mass = mass + pull
         # The cap only keeps a class that underflows (nll > 10^4, softmax 0) from giving 0 * inf.
         r = np.expm1(np.minimum(SAFETY * self.softmax_error(rows, np.minimum(nll, 1e4)), 50.0))
         r *= (scale * (mass + mass_error + pull_error))[:, None]
@@ -212,7 +213,8 @@ class Roundings:
         if self.probabilities:
             magnitude = magnitude * self.problem.logits[rows]
         r += (p.u + p.u_elementwise + given * p.u) * magnitude
-        return r + (p.eta * (1.0 + scale * (1.0 + mass_of_labels)) + underflow)[:, None]
+        # A softmax that underflows is multiplied by the labels' sum and the pull of the z-loss, a product by the scale.
+        return r + (p.eta * (1.0 + scale * (1.0 + mass_of_labels + pull)) + underflow)[:, None]
 
     def _through_softcap(self, rows: slice, bound: FloatArray, softmax: FloatArray, mass: FloatArray) -> FloatArray:
         """(n, C) of the gradient to the logits, from that to the capped ones.
