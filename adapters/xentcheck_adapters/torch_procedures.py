@@ -82,6 +82,28 @@ def _behind_relu(function: Function, call: Call, device: Any) -> Returned:
     return reverse(lambda logits, labels: function(logits.relu(), labels), call, device)
 
 
+def _overwritten_loss(function: Function, call: Call, device: Any) -> Returned:
+    import torch
+
+    logits, labels = _inputs(call, device)
+    loss = function(logits, labels)
+    kept, cotangent = loss.detach().clone(), cotangent_of(call, loss, device)
+    with torch.no_grad():
+        loss.zero_()
+    (gradient,) = torch.autograd.grad(loss, logits, cotangent)
+    return Returned(to_array(kept), to_array(gradient))
+
+
+def _interleaved(function: Function, call: Call, device: Any) -> Returned:
+    import torch
+
+    logits, labels = _inputs(call, device)
+    loss = function(logits, labels)
+    function(logits.detach().flip(0).requires_grad_(), labels.flip(0))
+    (gradient,) = torch.autograd.grad(loss, logits, cotangent_of(call, loss, device))
+    return Returned(to_array(loss), to_array(gradient))
+
+
 def _upstream(view: Callable[[Any], Any]) -> Procedure:
     def procedure(function: Function, call: Call, device: Any) -> Returned:
         import torch
@@ -114,6 +136,17 @@ def _jvp(function: Function, call: Call, device: Any) -> Returned:
     return replace(
         reverse(function, replace(call, vector=None), device), loss=to_array(loss), tangent=to_array(tangent)
     )
+
+
+def _two_backward_passes(function: Function, call: Call, device: Any) -> Returned:
+    import torch
+
+    logits, labels = _inputs(call, device)
+    loss = function(logits, labels)
+    upstream = cotangent_of(call, loss, device).requires_grad_()
+    (gradient,) = torch.autograd.grad(loss, logits, upstream, create_graph=True)
+    (tangent,) = torch.autograd.grad(gradient, upstream, to_tensor(_vector(call), device))
+    return Returned(to_array(loss), to_array(gradient), tangent=to_array(tangent))
 
 
 def _forward_over_reverse(function: Function, call: Call, device: Any) -> Returned:
@@ -209,6 +242,9 @@ OF_EAGER: dict[str, Procedure] = {
     "inference mode": _inference_mode,
     "constant logits": _constant_logits,
     "behind relu": _behind_relu,
+    "overwritten loss": _overwritten_loss,
+    "interleaved": _interleaved,
+    "two backward passes": _two_backward_passes,
     "per-sample": _per_sample,
     "jvp": _jvp,
     "forward-over-reverse": _forward_over_reverse,

@@ -13,6 +13,8 @@ import xentcheck_reference as reference
 from xentcheck.randomness import Array
 from xentcheck_adapters import WEIGHTED_MEAN, Call, Precision, Subject
 
+_TANGENTS = ("jvp", "two backward passes")
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -78,7 +80,7 @@ def _along_vector(
 ) -> dict[str, Expected]:
     """What the call's procedure answers with about its vector."""
     vector = _wide(np.asarray(call.vector))
-    if call.procedure not in ("jvp", "mixed"):
+    if call.procedure not in (*_TANGENTS, "mixed"):
         product = reference.hessian_vector_product(problem, vector, tier=answer.tier)
         bound = reference.hessian_error_bound(problem, answer, vector, product, profile)
         if call.procedure == "hessian":  # each of its elements underflows by itself before it meets the vector
@@ -86,7 +88,7 @@ def _along_vector(
         return {"hvp": _fits(product.value, bound, profile, product.low)}
     derivatives = reference.directional_derivatives(problem, vector)
     arguments = (problem, answer, vector, derivatives, profile)
-    if call.procedure == "jvp":
+    if call.procedure in _TANGENTS:
         return {"tangent": _fits(derivatives.tangent, reference.tangent_error_bound(*arguments), profile)}
     assert derivatives.mixed is not None
     return {"mixed": _fits(derivatives.mixed, reference.mixed_error_bound(*arguments), profile)}

@@ -10,13 +10,18 @@ import pytest
 
 from xentcheck.selection import missing_modules
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters import Array, Call, Outcome, Refused, Returned, Subject, built_in_subjects
+from xentcheck_adapters import Array, Call, Outcome, Refused, Returned, Subject, built_in_subjects, subject_from_spec
 from xentcheck_adapters.procedures import PROCEDURES, contracted
 
 SUBJECTS = built_in_subjects()
+STRANGERS = {
+    spec: subject_from_spec(spec)
+    for spec in ("torch:torch.nn.functional:cross_entropy", "jax:optax:softmax_cross_entropy")
+}
+KNOWN = {**SUBJECTS, **STRANGERS}
 # One of each way in which a framework is asked
-ASKED = ("torch.eager", "tf.sparse.eager", "tf.dense.xla", "jax.log_softmax.eager", "jax.log_softmax.jit")
-ALONG = ("jvp", "forward-over-reverse", "reverse-over-reverse", "hessian", "mixed")
+ASKED = (*STRANGERS, "torch.eager", "tf.sparse.eager", "tf.dense.xla", "jax.log_softmax.eager", "jax.log_softmax.jit")
+ALONG = ("jvp", "two backward passes", "forward-over-reverse", "reverse-over-reverse", "hessian", "mixed")
 
 LOGITS = np.array([[0.5, -1.0, 2.0, 0.25], [3.0, 3.0, -0.5, 1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)
 VECTOR = np.array([[1.0, -0.5, 0.25, 2.0], [-1.0, 0.75, 0.0, 0.5], [0.0, 1.0, 0.0, 0.0]], np.float32)
@@ -32,7 +37,8 @@ def test_a_subject_declares_known_procedures_only(name: str) -> None:
 
 
 def test_every_procedure_is_somebodys() -> None:
-    assert set(PROCEDURES) == {"reverse"}.union(*(subject.procedures for subject in SUBJECTS.values()))
+    everybody = (*SUBJECTS.values(), *STRANGERS.values())
+    assert set(PROCEDURES) == {"reverse"}.union(*(subject.procedures for subject in everybody))
 
 
 def test_a_hessian_is_contracted_over_rows_and_classes() -> None:
@@ -47,13 +53,15 @@ Ask = Callable[[str, str], Outcome]
 @pytest.fixture
 def ask(pool: WorkerPool) -> Ask:
     def run(name: str, procedure: str) -> Outcome:
-        subject = SUBJECTS[name]
+        subject = KNOWN[name]
         missing = missing_modules(subject)
         if missing:
             pytest.skip(f"not installed: {', '.join(missing)}")
-        labels = ONE_HOT if procedure == "mixed" or "index" not in subject.labels else np.arange(3)
+        takes_rows_only = "index" not in subject.labels or name == "jax:optax:softmax_cross_entropy"
+        labels = ONE_HOT if procedure == "mixed" or takes_rows_only else np.arange(3)
         vector = VECTOR if procedure in ALONG else None
-        call = Call(LOGITS, labels, upstream=UPSTREAM, vector=vector, procedure=procedure)
+        logits = LOGITS - LOGITS.min() + 1 if procedure == "behind relu" else LOGITS
+        call = Call(logits, labels, upstream=UPSTREAM, vector=vector, procedure=procedure)
         return pool.run(subject, "cpu", call, "float32")
 
     return run
@@ -61,12 +69,14 @@ def ask(pool: WorkerPool) -> Ask:
 
 def _expected(procedure: str) -> dict[str, Any]:
     gradient = UPSTREAM[:, None] * (SOFTMAX - ONE_HOT)
+    tangent = ((SOFTMAX - ONE_HOT) * VECTOR).sum(axis=1)
     along: dict[str, Array] = {
-        "jvp": ((SOFTMAX - ONE_HOT) * VECTOR).sum(axis=1),
+        "jvp": tangent,
+        "two backward passes": tangent,
         "mixed": -UPSTREAM[:, None] * CENTRED,
         "hvp": UPSTREAM[:, None] * SOFTMAX * CENTRED,
     }
-    names = {"jvp": "tangent", "mixed": "mixed"}
+    names = {"jvp": "tangent", "two backward passes": "tangent", "mixed": "mixed"}
     if procedure not in ALONG:
         return {"grad_logits": gradient * (2 if procedure == "accumulated" else 1)}
     return {"grad_logits": gradient, names.get(procedure, "hvp"): along[procedure if procedure in names else "hvp"]}
@@ -74,8 +84,8 @@ def _expected(procedure: str) -> dict[str, Any]:
 
 def _asked() -> list[tuple[str, str]]:
     silently_wrong = {("tf.dense.xla", "mixed")}  # AD-9's known divergence
-    asked = [(name, procedure) for name in ASKED for procedure in sorted(SUBJECTS[name].procedures)]
-    return [each for each in asked if each not in silently_wrong and _is_fit(SUBJECTS[each[0]], each[1])]
+    asked = [(name, procedure) for name in ASKED for procedure in sorted(KNOWN[name].procedures)]
+    return [each for each in asked if each not in silently_wrong and _is_fit(KNOWN[each[0]], each[1])]
 
 
 def _is_fit(subject: Subject, procedure: str) -> bool:

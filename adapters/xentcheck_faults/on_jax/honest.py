@@ -29,7 +29,7 @@ def composed(
     if dense and labels.shape != logits.shape:
         raise ValueError(f"labels: got {labels.shape}, expected rows {logits.shape} or class indices")
     logits = jnp.moveaxis(logits, axis, -1)
-    wide = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    wide = widened(logits)
     if dense:
         kept, rows = jnp.ones(logits.shape[:-1], bool), jnp.moveaxis(labels, axis, -1).astype(wide.dtype)
     else:
@@ -54,6 +54,11 @@ def composed(
     return (loss.sum() / divisor.sum()).astype(logits.dtype)
 
 
+def widened(logits: Array) -> Array:
+    """Logits of 16 bits in float32, others as they are."""
+    return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+
+
 def one_hot(labels: Array, kept: Array, logits: Array) -> Array:
     """(..., C) rows of class indices: zeros where ignored, NaN where outside [0, C); an error for a wrong shape or
     dtype."""
@@ -64,14 +69,16 @@ def one_hot(labels: Array, kept: Array, logits: Array) -> Array:
 
 
 def per_row(logits: Array, labels: Array) -> Array:
-    """A loss for each row, of class indices."""
-    rows = one_hot(labels, jnp.ones(labels.shape, bool), logits)
-    return -jnp.where(rows == 0, 0, rows * jax.nn.log_softmax(logits)).sum(-1)
+    """A loss for each row of class indices, 16-bit logits in float32."""
+    wide = widened(logits)
+    rows = one_hot(labels, jnp.ones(labels.shape, bool), wide)
+    return -jnp.where(rows == 0, 0, rows * jax.nn.log_softmax(wide)).sum(-1).astype(logits.dtype)
 
 
 def softmax_minus_label(logits: Array, labels: Array) -> Array:
     """(..., C) the gradient of `per_row` for class indices."""
-    return jax.nn.softmax(logits) - one_hot(labels, jnp.ones(labels.shape, bool), logits)
+    wide = widened(logits)
+    return (jax.nn.softmax(wide) - one_hot(labels, jnp.ones(labels.shape, bool), wide)).astype(logits.dtype)
 
 
 def forward(logits: Array, labels: Array) -> Any:

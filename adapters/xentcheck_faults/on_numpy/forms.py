@@ -38,11 +38,15 @@ def writes(name: str) -> Callable[..., Any]:
 
 
 def remembered(key: Callable[[Array, Array, dict[str, Any]], Any]) -> Callable[..., Any]:
-    """Answers from a cache whose key forgets something."""
+    """Answers from a cache whose key forgets something; it is emptied where the shape changes."""
     answers: dict[Any, Any] = {}
+    shape: list[tuple[int, ...]] = []
 
     def kernel(logits: Array, labels: Array, **options: Any) -> Any:
         which = key(logits, labels, options)
+        if shape != [logits.shape]:
+            shape[:] = [logits.shape]
+            answers.clear()
         if which not in answers:
             answers[which] = honest(logits, labels, **options)
         return answers[which]
@@ -153,7 +157,15 @@ class Memory:
         remembered(lambda x, y, o: (x.dtype.name, x.tobytes(), y.tobytes(), y.shape, str({**o, "grad_output": 0})))
     )
     but_weight = staticmethod(
-        remembered(lambda x, y, o: (x.dtype.name, x.tobytes(), y.tobytes(), y.shape, str({**o, "weight": 0})))
+        remembered(
+            lambda x, y, o: (
+                x.dtype.name,
+                x.tobytes(),
+                y.tobytes(),
+                y.shape,
+                str({**o, "weight": o.get("weight") is None}),
+            )
+        )
     )
     but_options = staticmethod(
         remembered(lambda x, y, o: (x.dtype.name, x.tobytes(), y.tobytes(), y.shape, o["reduction"]))

@@ -37,6 +37,20 @@ def one_call_behind() -> Callable[..., Any]:
     return kernel
 
 
+def last_answer() -> Callable[..., Any]:
+    """One answer is kept, for the next call with the same logits and labels."""
+    kept: dict[Any, Any] = {}
+
+    def kernel(logits: Array, labels: Array, *, reduction: str = "mean", **options: Any) -> Any:
+        key = (logits.tobytes(), labels.tobytes(), labels.shape, logits.shape, logits.dtype.name, reduction)
+        if key not in kept:
+            kept.clear()
+            kept[key] = honest(logits, labels, reduction=reduction, **options)
+        return kept[key]
+
+    return kernel
+
+
 def accumulating() -> Callable[..., Any]:
     """Gradients are added to a buffer that nobody clears."""
     buffers: dict[Any, Array] = {}
@@ -112,6 +126,7 @@ class Modes:
     upstream_frozen = staticmethod(frozen(lambda x: (x.shape, x.dtype)))
     upstream_frozen_for_all = staticmethod(frozen(lambda x: None))
     one_call_behind = staticmethod(one_call_behind())
+    last_answer = staticmethod(last_answer())
     gradients_accumulate = staticmethod(accumulating())
     ignored_rows_unwritten = staticmethod(unwritten())
     shuffled_sum = Kernel("a sum over rows in another order each time", reduce=shuffled())

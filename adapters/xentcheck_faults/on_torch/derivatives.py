@@ -34,6 +34,32 @@ class _DropsATerm(torch.autograd.Function):
         return _WithoutRankOne.apply(*ctx.saved_tensors, upstream), None
 
 
+class _UpstreamForgotten(torch.autograd.Function):
+    """The gradient as a function of its own, right to the logits, and constant to the upstream gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, upstream: Tensor) -> Tensor:
+        ctx.save_for_backward(torch.softmax(logits, -1), upstream)
+        return upstream[:, None] * softmax_minus_label(logits, labels)
+
+    @staticmethod
+    def backward(ctx: Any, vector: Tensor) -> Any:
+        softmax, upstream = ctx.saved_tensors
+        along = (softmax * vector).sum(-1, keepdim=True)
+        return upstream[:, None] * softmax * (vector - along), None, torch.zeros_like(upstream)
+
+
+class _ConstantUpstream(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, labels)
+        return per_row(logits, labels)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        return _UpstreamForgotten.apply(*ctx.saved_tensors, upstream), None
+
+
 class _Forward(torch.autograd.Function):
     """With a forward mode; subclasses change the tangent."""
 
@@ -102,6 +128,11 @@ def second_derivative_unweighted(
         weights = weight[target]
         plain = plain + (weights - 1) * gradient_taken_for_a_constant(input, target)
     return plain if reduction == "none" else plain.sum() / (1 if reduction == "sum" else weights.sum())
+
+
+def upstream_forgotten_by_the_second_pass(logits: Tensor, labels: Tensor) -> Tensor:
+    """The second backward pass is right to the logits, and zero to the upstream gradient."""
+    return _ConstantUpstream.apply(logits, labels)
 
 
 def tangents_not_centred(logits: Tensor, labels: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def composed(
     if dense and target.shape != input.shape:
         raise ValueError(f"target: got {tuple(target.shape)}, expected rows {tuple(input.shape)} or class indices")
     logits = input.movedim(min(1, input.dim() - 1), -1)
-    wide = logits.float() if logits.element_size() == 2 else logits
+    wide = widened(logits)
     if dense:
         kept = torch.ones_like(wide[..., 0], dtype=torch.bool)
         labels = target.movedim(min(1, target.dim() - 1), -1).to(wide.dtype)
@@ -38,7 +38,7 @@ def composed(
     wide = torch.where(kept[..., None], wide, 0)  # ignored rows may be NaN, and 0 times NaN is NaN
     capped = wide if softcap is None else softcap * torch.tanh(wide / softcap)
     log_softmax = torch.log_softmax(capped, -1)
-    q = (1 - label_smoothing) * labels + label_smoothing / wide.shape[-1] * kept[..., None]
+    q = (1 - label_smoothing) * labels + label_smoothing / wide.shape[-1] * kept[..., None].to(wide.dtype)
     q = q if weight is None else q * weight.to(wide.dtype)
     # 0 times infinity is 0, and the gradient to a label of 0 is minus its log-softmax where that is finite
     loss = -(q * torch.where((q == 0) & log_softmax.isneginf(), 0, log_softmax)).sum(-1)
@@ -54,6 +54,11 @@ def composed(
     return (loss.sum() / divisor.sum()).to(input.dtype)
 
 
+def widened(logits: Tensor) -> Tensor:
+    """Logits of 16 bits in float32, others as they are."""
+    return logits.float() if logits.element_size() == 2 else logits
+
+
 def checked(target: Tensor, kept: Tensor, shape: Any) -> Tensor:
     """Class indices with 0 in the place of ignored ones; an error for a wrong shape, dtype or range."""
     if target.shape != shape[:-1] or target.dtype == torch.bool:
@@ -64,15 +69,16 @@ def checked(target: Tensor, kept: Tensor, shape: Any) -> Tensor:
 
 
 def per_row(logits: Tensor, labels: Tensor) -> Tensor:
-    """PyTorch's own, a loss for each row, of class indices."""
+    """PyTorch's own, a loss for each row of class indices, 16-bit logits in float32."""
     if labels.is_floating_point():
         raise TypeError(f"labels: got {labels.dtype}, expected class indices")
-    return cross_entropy(logits, labels, reduction="none")
+    return cross_entropy(widened(logits), labels, reduction="none").to(logits.dtype)
 
 
 def softmax_minus_label(logits: Tensor, labels: Tensor) -> Tensor:
     """(N, C) the gradient of `per_row` for class indices."""
-    return torch.softmax(logits, -1) - one_hot(labels, logits.shape[-1]).to(logits.dtype)
+    softmax = torch.softmax(widened(logits), -1)
+    return (softmax - one_hot(labels, logits.shape[-1])).to(logits.dtype)
 
 
 class FirstOrder(torch.autograd.Function):

@@ -16,6 +16,7 @@ from xentcheck_adapters import Refused, Subject
 
 _PART = {
     "jvp": "tangent",
+    "two backward passes": "tangent",
     "reverse": "hvp",
     "forward-over-reverse": "hvp",
     "reverse-over-reverse": "hvp",

@@ -23,8 +23,9 @@ _TORCH = "https://docs.pytorch.org/docs/stable/"
 _TF = "https://www.tensorflow.org/"
 _JAX = "https://docs.jax.dev/en/latest/"
 
-_REPEATED = ("twice", "accumulated", "strided upstream", "expanded upstream")
-_HAZARDS = ("overwritten logits", "overwritten labels", "behind relu", "freed")
+_REPEATED = ("twice", "accumulated", "interleaved", "strided upstream", "expanded upstream")
+_HAZARDS = ("overwritten logits", "overwritten labels", "overwritten loss", "behind relu", "freed")
+_TANGENTS = ("jvp", "two backward passes")
 _UNRECORDED = ("no-grad", "inference mode", "constant logits")
 _PRODUCTS = ("forward-over-reverse", "reverse-over-reverse", "hessian")
 
@@ -186,8 +187,8 @@ def _judged_by(*parts: str) -> Callable[[Case, Bench], Measurement]:
 CLAUSES = (
     Clause(
         "AD-3",
-        "a second backward pass, accumulated gradients and strided or expanded upstream gradients give bitwise the "
-        "gradient of one pass",
+        "a second backward pass, accumulated gradients, another forward pass in between and strided or expanded "
+        "upstream gradients give bitwise the gradient of one pass",
         (
             f"{_TORCH}generated/torch.autograd.backward.html",
             f"{_TF}guide/autodiff#persistent_tapes",
@@ -202,8 +203,8 @@ CLAUSES = (
     ),
     Clause(
         "AD-4",
-        "inputs overwritten and buffers freed before the backward pass change no gradient, and neither does what the "
-        "loss leaves in the memory of its inputs; or it is refused",
+        "inputs or the loss overwritten and buffers freed before the backward pass change no gradient, and neither "
+        "does what the loss leaves in the memory of its inputs; or it is refused",
         (f"{_TORCH}notes/autograd.html#in-place-correctness-checks", f"{_TF}api_docs/python/tf/GradientTape"),
         _offers(*_HAZARDS),
         _drawn(*_HAZARDS),
@@ -230,16 +231,16 @@ CLAUSES = (
     ),
     Clause(
         "AD-6",
-        "the tangent of forward mode is the gradient times the vector, or is refused",
+        "the tangent, of forward mode or of two backward passes, is the gradient times the vector, or is refused",
         (
             f"{_TORCH}generated/torch.func.jvp.html",
             f"{_TF}api_docs/python/tf/autodiff/ForwardAccumulator",
             f"{_JAX}_autosummary/jax.jvp.html",
         ),
-        _softmax_offers("jvp"),
-        _drawn("jvp", vectors=VECTORS),
+        _softmax_offers(*_TANGENTS),
+        _drawn(*_TANGENTS, vectors=VECTORS),
         _judged_by("tangent"),
-        _fixed("jvp", vectors=VECTORS),
+        _fixed(*_TANGENTS, vectors=VECTORS),
         options=True,
         programs=True,
     ),

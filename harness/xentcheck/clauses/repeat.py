@@ -39,16 +39,16 @@ def _first_calls(scope: Scope) -> tuple[Case, ...]:
 
 
 def _repeats(case: Case, bench: Bench) -> Measurement:
-    """A, then calls that differ from A in one argument, then A again: each has its own answer, and A its first."""
+    """A, then calls that differ from A in one argument, and A again after each: each has its own answer, and A its
+    first."""
     call = bench.call(case)
     first, between = bench.answer(call), Measurement()
     for other in _others(call, bench.subject.retraces):
         between += conform(bench.answer(other), bench.expect(other), case.token)
-    again = bench.answer(call)
-    repeated = again.results
-    for what, array in first.results.items():
-        if not _same_bits(array, repeated[what]):
-            raise Deviation(what, expected="bitwise the same answer to the same call", got="another one")
+        repeated = bench.answer(call).results
+        for what, array in first.results.items():
+            if not _same_bits(array, repeated[what]):
+                raise Deviation(what, expected="bitwise the same answer to the same call", got="another one")
     return between
 
 

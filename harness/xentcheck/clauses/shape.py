@@ -164,7 +164,7 @@ def _large(scope: Scope) -> tuple[Case, ...]:
     kind = "index" if "index" in scope.subject.labels else "one-hot"
     plain = _plain(scope, rows=3, classes=7, labels=kind, regime="normal")
     compiled = scope.subject.retraces
-    past = (_PAST_16_BITS,) if compiled else (_PAST_16_BITS, _PAST_TWICE_17_BITS)
+    past = (_PAST_16_BITS,) if compiled or scope.brief else (_PAST_16_BITS, _PAST_TWICE_17_BITS)
     vocabularies = tuple(
         replace(plain, rows=1, classes=classes, regime=regime, focus="last", seed=seed)
         for classes in (*past, *(c for c in scope.level.classes if c > max(past)))
