@@ -22,6 +22,7 @@ from xentcheck.strategies import Scope
 from xentcheck_adapters import Subject
 
 _PLAIN = {"rows": 4, "classes": 7}
+_MOVES_THE_AXIS = "SHP-2"
 
 
 class CorpusError(ValueError):
@@ -88,7 +89,7 @@ def corpus_cases(clause: str, scope: Scope) -> tuple[Case, ...]:
     if scope.brief:
         return ()
     cases = (replace(trigger.case, dtype=scope.dtype) for trigger in triggers_of(clause) if trigger.case)
-    return tuple(dict.fromkeys(case for case in cases if can_be_asked(case, scope)))
+    return tuple(dict.fromkeys(case for case in cases if can_be_asked(case, clause, scope)))
 
 
 def bugs_triggered_by(clause: str, case: Case) -> list[Bug]:
@@ -96,16 +97,16 @@ def bugs_triggered_by(clause: str, case: Case) -> list[Bug]:
     return [t.bug for t in triggers_of(clause) if t.case and replace(t.case, dtype=case.dtype) == case]
 
 
-def can_be_asked(case: Case, scope: Scope) -> bool:
-    """Whether the subject has the arguments of a case and, if it compiles, the case's shape anyway."""
+def can_be_asked(case: Case, clause: str, scope: Scope) -> bool:
+    """Whether the subject has the arguments of a case of the clause and, if it compiles, compiles it anyway."""
     subject = scope.subject
     if not all(subject.offers(option) for option in _options(case)) or case.reduction not in subject.reductions:
         return False
     if _kind(case) not in subject.labels or (case.labels == "index" and case.label_dtype not in subject.label_dtypes):
         return False
-    if case.procedure not in ("reverse", *subject.procedures) or not _has_axes(subject, case):
+    if case.procedure not in ("reverse", *subject.procedures) or not _has_axis(case, clause, subject):
         return False
-    return not subject.retraces or _compiles_as_it_does_anyway(case, scope)
+    return not subject.retraces or _compiles_anyway(case, scope)
 
 
 def _options(case: Case) -> list[str]:
@@ -116,7 +117,7 @@ def _options(case: Case) -> list[str]:
         "label_smoothing": case.label_smoothing != 0,
         "z_loss": case.z_loss != 0,
         "softcap": case.softcap is not None,
-        "hvp": case.vector != "none",
+        "hvp": case.vector != "none" and case.procedure == "reverse",
     }
     return [option for option, is_used in used.items() if is_used]
 
@@ -125,11 +126,22 @@ def _kind(case: Case) -> str:
     return "index" if case.labels == "index" else "dense"
 
 
-def _has_axes(subject: Subject, case: Case) -> bool:
-    return not case.positions or case.class_axis in subject.class_axes
+def _has_axis(case: Case, clause: str, subject: Subject) -> bool:
+    """Logits of more dimensions have their classes at the documented place, unless an argument moves them."""
+    axes = subject.class_axes if clause == _MOVES_THE_AXIS else subject.class_axes[:1]
+    return not case.positions or case.class_axis in axes
 
 
-def _compiles_as_it_does_anyway(case: Case, scope: Scope) -> bool:
-    plain = case.layout == "contiguous" and not case.positions
-    needs = _options(case) or case.reduction != "none"
-    return plain and (case.rows, case.classes) in scope.level.shapes(scope.subject) and not (needs and scope.lean)
+def _compiles_anyway(case: Case, scope: Scope) -> bool:
+    """Whether the case needs a shape of the level's, and a program of its own only where the level allows that."""
+    level, subject = scope.level, scope.subject
+    plain = case == Case(
+        dtype=case.dtype,
+        rows=case.rows,
+        classes=case.classes,
+        regime=case.regime,
+        seed=case.seed,
+        upstream=case.upstream,
+    )
+    own_programs = level.slow_own_programs if subject.slow_traces else level.own_programs
+    return (case.rows, case.classes) in level.shapes(subject) and (plain or own_programs)

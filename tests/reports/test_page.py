@@ -12,6 +12,7 @@ from xentcheck_reports import (
     Divergence,
     Failure,
     Horizon,
+    Precedent,
     Record,
     Run,
     Status,
@@ -104,7 +105,15 @@ def test_a_failure_shows_its_input_interval_answer_and_replay_command(
 ) -> None:
     parts = failure(detail="Fatal Python error: Aborted")
     text = Page(render_html(run(record(status="crash", failure=parts)))).text
-    assert all(part in text for part in parts.model_dump().values())
+    assert all(part in text for part in parts.model_dump(exclude={"precedents"}).values())
+
+
+def test_a_failure_names_and_links_the_bugs_that_came_before_it(
+    record: Callable[..., Record], run: Callable[..., Run], failure: Callable[..., Failure]
+) -> None:
+    page = Page(render_html(run(record(status="fail", failure=failure(precedents=[Precedent(name="a #7", url=LINK)])))))
+    assert "As in a #7" in page.text
+    assert LINK in page.values("href")
 
 
 def test_a_pass_shows_its_worst_case(
