@@ -60,7 +60,9 @@ def test_a_fault_is_killed(court: Court, fault: Fault) -> None:
 )
 def test_every_fault_is_killed_with_an_example_that_can_be_read(court: Court, fault: Fault) -> None:
     trial = try_fault(fault, court)
-    assert trial.not_judged or trial.killed
+    if trial.not_judged:
+        pytest.skip(trial.not_judged)
+    assert trial.killed
     assert not trial.too_large
 
 
@@ -75,4 +77,6 @@ def test_an_honest_function_is_not_accused_by_a_few_cases(court: Court, name: st
 @pytest.mark.parametrize(("spec", "dtype"), [*product(REGISTRY.honest, TIERS["full"].dtypes)])
 def test_an_honest_function_is_not_accused(court: Court, spec: str, dtype: str) -> None:
     hearing = hear(spec, dtype, court, TIERS["full"].level)
-    assert hearing.not_judged or hearing.accusations == []
+    if hearing.not_judged:
+        pytest.skip(hearing.not_judged)
+    assert hearing.accusations == []

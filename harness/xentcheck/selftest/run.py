@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing.connection import wait
+from threading import Thread
 
 from xentcheck.faults import Fault, Registry
 from xentcheck.levels import LEVELS, Level
@@ -76,8 +79,17 @@ _court: Court
 def _open_court(seed: int) -> None:
     """Of a process: its workers, for as long as it lives."""
     global _court
+    Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people see
     _court = Court(WorkerPool(), seed)
+
+
+def _end_with_parent() -> None:
+    """However that ended: a process of a pool waits for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _in_court(task: Task) -> Result:
