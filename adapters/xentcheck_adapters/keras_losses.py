@@ -37,7 +37,7 @@ _ENVIRONMENT: dict[str, dict[str, str]] = {
 }
 _PROCEDURES: dict[str, frozenset[str]] = {
     "tf": frozenset(tensorflow_procedures.PROCEDURES),
-    "torch": frozenset(torch_procedures.PROCEDURES),
+    "torch": frozenset(torch_procedures.OF_EAGER),
     "jax": frozenset(jax_procedures.OP_BY_OP),
     "numpy": frozenset(),
 }

@@ -20,7 +20,9 @@ from xentcheck_adapters import Array, Call, Subject
 _LABELS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 
 
-def _draw(scope: Scope) -> SearchStrategy[Case]:
+def _draw(scope: Scope) -> SearchStrategy[Case] | None:
+    if scope.brief:
+        return None
     kinds = [_LABELS[kind] for kind in scope.subject.labels]
     return cases(scope, labels=kinds, regimes=FINITE_REGIMES, options=True, reductions=scope.subject.reductions)
 
