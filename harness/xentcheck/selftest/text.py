@@ -78,7 +78,7 @@ def problem_lines(matrix: KillMatrix) -> Iterator[Line]:
 
 
 def _judge_again(trial: Trial, seed: int) -> str:
-    options = [f"--backend={trial.fault}", f"--dtype={trial.dtype}", f"--case-seed={seed}", "-k", trial.clause]
+    options = [f"--backend={trial.fault}", f"--dtype={trial.dtype}", f"--case-seed={seed}", f"--clause={trial.clause}"]
     return f"xentcheck explain {trial.clause}; {shlex.join(['pytest', *options])}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -121,7 +120,8 @@ def _first_kill(clause: Clause, subject: Subject, dtypes: Sequence[str], court: 
 
 def _example(failure: Failure) -> Example:
     """The shrunk case with its size, which its token tells."""
-    case = case_from_token(shlex.split(failure.replay)[4])
+    assert failure.token
+    case = case_from_token(failure.token)
     return Example(rows=case.rows, classes=case.classes, failure=failure)
 
 
