@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import replace
 from math import prod
 
+import numpy as np
+
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses import Clause
@@ -69,6 +71,7 @@ def _search(trials: Trials, bench: Bench) -> None:
     for _ in range(_PASSES):
         before = trials.case
         _fewer_rows(trials)
+        _fewer_positions(trials)
         if bench.subject.inputs != "probabilities":  # which sum to one
             _fewer_classes(trials)
         _plainer_call(trials, bench)
@@ -100,6 +103,18 @@ def _fewer_rows(trials: Trials) -> None:
         return trials.works(with_rows(start, [block * b + i for b in blocks for i in range(block)]))
 
     without_needless(list(range(start.rows // block)), works)
+
+
+def _fewer_positions(trials: Trials) -> None:
+    """The first few positions along each axis of them."""
+    for axis in range(len(trials.case.positions)):
+        start = trials.case
+        places = np.arange(start.rows).reshape(-1, *start.positions)
+        for length in range(1, start.positions[axis]):
+            fewer = with_rows(start, places.take(range(length), axis=axis + 1).ravel().tolist())
+            positions = (*start.positions[:axis], length, *start.positions[axis + 1 :])
+            if trials.works(fewer and replace(fewer, positions=positions)):
+                break
 
 
 def _fewer_classes(trials: Trials) -> None:
