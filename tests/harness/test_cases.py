@@ -9,6 +9,7 @@ import zlib
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +32,8 @@ def token_of(document: Any) -> str:
 @st.composite
 def explicit(draw: st.DrawFn) -> Explicit:
     classes = draw(st.integers(1, 4))
-    row = st.tuples(*[st.floats(width=16)] * classes)
+    half = st.integers(0, 2**16 - 1).map(lambda bits: float(np.uint16(bits).view(np.float16)))
+    row = st.tuples(*[half] * classes)
     rows = draw(st.lists(row, min_size=1, max_size=3))
     label = st.integers(-5, 5) if draw(st.booleans()) else row
     others = {name: draw(row) for name in draw(st.sets(st.sampled_from(["weight", "sample_weight", "upstream"])))}

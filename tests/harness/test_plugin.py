@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -167,7 +168,9 @@ def test_ctrl_c_leaves_records_and_a_page(pytester: Pytester, spec: Callable[[st
     options = ["-p", "no:cacheprovider", f"--backend=numpy,{backend}", "--dtype=float32"]
     command = [sys.executable, "-m", "pytest", *options]
     records = pytester.path / "xentcheck-report" / "records.jsonl"
-    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True) as run:
+    # A shell that runs pytest in the background has its children ignore the interrupt.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True, preexec_fn=heeding) as run:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and not (records.exists() and '"pass"' in records.read_text()):
             time.sleep(0.1)

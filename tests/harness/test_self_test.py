@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,8 +87,14 @@ def test_a_name_that_matches_no_fault_is_a_usage_error(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_what_there_is_and_leaves_no_process(tmp_path: Path) -> None:
     start = "from xentcheck.cli import main; main()"
     arguments = ["self-test", "-n", "1", "--fault", "Gradient.*", "--output", str(tmp_path)]
+    # A shell that runs pytest in the background has its children ignore the interrupt.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
-        [sys.executable, "-c", start, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", start, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeding,
     ) as process:
         assert process.stderr
         assert "Gradient." in process.stderr.readline()
