@@ -3,7 +3,7 @@
 This package also runs inside worker interpreters of other environments, so it needs NumPy alone and Python 3.9.
 """
 
-from xentcheck_adapters.call import REDUCTIONS, WEIGHTED_MEAN, Array, Call
+from xentcheck_adapters.call import CALL_ARRAYS, REDUCTIONS, WEIGHTED_MEAN, Array, Call
 from xentcheck_adapters.dtypes import BFLOAT16, FLOAT_DTYPES, dtype_name, dtype_named
 from xentcheck_adapters.layout import LAYOUTS
 from xentcheck_adapters.outcome import Crashed, Outcome, OutOfMemory, Refused, Returned, TimedOut, Unavailable
@@ -12,6 +12,7 @@ from xentcheck_adapters.subject import Precision, Subject
 
 __all__ = [
     "BFLOAT16",
+    "CALL_ARRAYS",
     "FLOAT_DTYPES",
     "LAYOUTS",
     "REDUCTIONS",

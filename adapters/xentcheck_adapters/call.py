@@ -10,6 +10,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 REDUCTIONS = ("none", "sum", "mean")
+CALL_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")  # the last four are optional
 WEIGHTED_MEAN = "weighted-mean"
 ACTIVATIONS = ("softmax", "sigmoid", "softmax, then times 1")
 
@@ -65,6 +66,11 @@ class Call:
     def has_dense_labels(self) -> bool:
         """Whether the labels are rows over the classes rather than class indices."""
         return self.labels.ndim == self.logits.ndim
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The arrays that the call has, by the names of their fields."""
+        return {name: getattr(self, name) for name in CALL_ARRAYS if getattr(self, name) is not None}
 
     def cotangent(self) -> Array:
         """The upstream gradient, with ones made explicit."""

@@ -6,11 +6,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from xentcheck_adapters.call import Array, Call
+from xentcheck_adapters.call import CALL_ARRAYS, Array, Call
 from xentcheck_adapters.outcome import Crashed, Outcome, OutOfMemory, Refused, Returned, TimedOut
 from xentcheck_adapters.slab import Slab
 
-_CALL_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
 _CALL_SCALARS = (
     *("ignore_index", "label_smoothing", "reduction", "want_grad_labels", "layout", "reused", "z_loss", "softcap"),
     *("positions", "class_axis", "single", "procedure", "activation"),
@@ -45,7 +44,7 @@ def _unpack(slab: Slab, metas: Header) -> dict[str, Array]:
 
 def pack_call(slab: Slab, call: Call) -> Header:
     """Put a call's arrays into the slab and describe it."""
-    return {"arrays": _pack(slab, call, _CALL_ARRAYS), **{name: getattr(call, name) for name in _CALL_SCALARS}}
+    return {"arrays": _pack(slab, call, CALL_ARRAYS), **{name: getattr(call, name) for name in _CALL_SCALARS}}
 
 
 def unpack_call(slab: Slab, header: Header) -> Call:

@@ -29,7 +29,6 @@ from xentcheck_adapters.wire import OUTCOME_ARRAYS, Header, decode, encode, pack
 
 Runner = Callable[[Call], Returned]
 
-_ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")  # of a call; the last four are optional
 _PR_SET_PDEATHSIG = 1
 _MAX_MESSAGE = 2000
 _OUT_OF_MEMORY = ("OutOfMemoryError", "ResourceExhaustedError")  # torch's and TensorFlow's own
@@ -70,8 +69,7 @@ class Worker:
 def run_guarded(runner: Runner, call: Call) -> Outcome:
     """Run a call on private copies of its arrays, so that a write to an input is seen and harms nobody."""
     shown = present(call)
-    given = {name: getattr(shown, name) for name in _ARRAYS if getattr(shown, name) is not None}
-    copies: dict[str, Any] = {name: with_layout(array, _layout_of(array, call)) for name, array in given.items()}
+    copies: dict[str, Any] = {n: with_layout(array, _layout_of(array, call)) for n, array in shown.arrays.items()}
     private = dataclasses.replace(shown, **copies)
     try:
         returned = _numeric(runner(private))
@@ -109,12 +107,10 @@ def _numeric(returned: Returned) -> Returned:
 
 
 def _changed(call: Call, private: Call) -> list[str]:
-    return [name for name in _ARRAYS if not _same_bits(getattr(call, name), getattr(private, name))]
+    return [name for name, array in call.arrays.items() if not _same_bits(array, getattr(private, name))]
 
 
-def _same_bits(before: Array | None, after: Array | None) -> bool:
-    if before is None or after is None:
-        return before is after
+def _same_bits(before: Array, after: Array) -> bool:
     return bool(np.array_equal(_bytes_of(before), _bytes_of(after)))
 
 

@@ -22,7 +22,6 @@ from xentcheck_reports import Bitwise, Failure, Precedent, Record, Standing, Sta
 from xentcheck_reports import Divergence as DivergenceRecord
 
 _MOST_SHOWN = 48
-_OPTIONAL = ("weight", "sample_weight", "upstream", "vector")
 
 
 def record(
@@ -129,12 +128,9 @@ def contradictions(measurement: Measurement) -> list[DivergenceRecord]:
 def describe_case(case: Case, call: Call) -> str:
     """The input in full where it is small or nearly uniform, in outline where it is not; floats print exactly."""
     drawn = "" if case.explicit else f", regime {case.regime}"
-    lines = [
-        f"# N={call.logits.shape[0]}, C={call.logits.shape[1]}, {case.dtype}{drawn}",
-        _shown("logits", call.logits),
-        f"{_shown('labels', call.labels)}  # {call.labels.dtype}",
-    ]
-    lines += [_shown(name, array) for name in _OPTIONAL if (array := getattr(call, name)) is not None]
+    logits, labels, *others = (_shown(name, array) for name, array in call.arrays.items())
+    shape = f"# N={call.logits.shape[0]}, C={call.logits.shape[1]}, {case.dtype}{drawn}"
+    lines = [shape, logits, f"{labels}  # {call.labels.dtype}", *others]
     plain = {
         "ignore_index": None,
         "label_smoothing": 0.0,

@@ -19,13 +19,11 @@ from xentcheck.randomness import Array
 from xentcheck.values import Values
 from xentcheck_adapters import BFLOAT16, Call
 
-ARRAYS = ("logits", "labels", "weight", "sample_weight", "upstream", "vector")
-
 
 def call_arrays(call: Call) -> dict[str, Array]:
     """The arrays of a call, by name, in dtypes of NumPy's own."""
-    given = {name: getattr(call, name) for name in ARRAYS if getattr(call, name) is not None}
-    return {name: array.astype(np.float32) if array.dtype == BFLOAT16 else array for name, array in given.items()}
+    given = call.arrays.items()
+    return {name: array.astype(np.float32) if array.dtype == BFLOAT16 else array for name, array in given}
 
 
 def packed_case(case: Case) -> bytes:

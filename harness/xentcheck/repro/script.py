@@ -15,8 +15,8 @@ from xentcheck.literals import HEX, TooLong, assignment, laid_out, written
 from xentcheck.randomness import Array
 from xentcheck.repro.witness import Witness
 from xentcheck.scripts import MOST_LINES
-from xentcheck.stored import ARRAYS, call_arrays
-from xentcheck_adapters import Call, adapter_module
+from xentcheck.stored import call_arrays
+from xentcheck_adapters import CALL_ARRAYS, Call, adapter_module
 from xentcheck_adapters.presentation import present
 from xentcheck_adapters.recipe import NoRecipe, Recipe
 
@@ -89,23 +89,22 @@ def versions_text(bench: Bench) -> str:
 
 def _assignments(call: Call, file: str | None) -> list[str]:
     """The lines that make the arrays; where they are too long, those that read them from the file, if that has them."""
-    arrays = {name: getattr(call, name) for name in ARRAYS if getattr(call, name) is not None}
     try:
-        return [assignment(name, array) for name, array in arrays.items()]
+        return [assignment(name, array) for name, array in call.arrays.items()]
     except TooLong:
         if file is None:
             raise
-        return [f'{", ".join(arrays)} = map(np.load("{file}").get, {list(arrays)})']
+        return [f'{", ".join(call.arrays)} = map(np.load("{file}").get, {list(call.arrays)})']
 
 
 def _laid_out(call: Call) -> list[str]:
-    return [name for name in ARRAYS if getattr(call, name) is not None and getattr(call, name).ndim]
+    return [name for name, array in call.arrays.items() if array.ndim]
 
 
 def _after(earlier: Call, call: Call, target: Target, *, in_place: bool) -> Sequence[str]:
     """The lines of both calls: in a loop over the arrays that differ, or one after the other."""
     lines = _recipe(target, call).lines
-    changed = [name for name in ARRAYS if _differ(getattr(earlier, name), getattr(call, name))]
+    changed = [name for name in CALL_ARRAYS if _differ(getattr(earlier, name), getattr(call, name))]
     if _scalars(earlier) != _scalars(call):
         if changed:
             raise NoScript("it shows after another call only, which has other arguments and other arrays")
@@ -124,7 +123,7 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 
 def _scalars(call: Call) -> dict[str, object]:
-    return {name: value for name, value in vars(call).items() if name not in ARRAYS}
+    return {name: value for name, value in vars(call).items() if name not in CALL_ARRAYS}
 
 
 def _differ(a: Array | None, b: Array | None) -> bool:
