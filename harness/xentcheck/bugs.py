@@ -20,6 +20,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from xentcheck.validation import first_problem
+
 _PACKAGE = "xentcheck_faults"
 
 
@@ -72,5 +74,4 @@ def _bug(name: str, table: dict[str, Any]) -> Bug:
     try:
         return Bug(id=name, **table)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BugError(f"bug {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise BugError(f"bug {name}: {first_problem(error)}") from None

@@ -28,6 +28,7 @@ from packaging.specifiers import SpecifierSet
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from xentcheck.divergence import LedgerError
+from xentcheck.validation import first_problem
 from xentcheck_adapters.registry import ADAPTERS
 from xentcheck_reports import Choice, Standing
 
@@ -115,7 +116,5 @@ def parse_choices(name: str, text: str) -> tuple[Declared, ...]:
         try:
             entries.append(Declared.model_validate(entry))
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise LedgerError(f"{name}: choice {number}: {place}: {first['msg']}") from None
+            raise LedgerError(f"{name}: choice {number}: {first_problem(error)}") from None
     return tuple(entries)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from xentcheck.bugs import Bug, load_bugs
 from xentcheck.cases import Case, case_from_fields
 from xentcheck.strategies import Scope
+from xentcheck.validation import first_problem
 from xentcheck_adapters import Subject
 
 _PLAIN = {"rows": 4, "classes": 7}
@@ -67,8 +68,7 @@ def _trigger(name: str, entry: dict[str, Any]) -> Trigger:
         case = case_from_fields(_PLAIN | entry.pop("case")) if "case" in entry else None
         trigger = Trigger(bug=load_bugs()[name], case=case, **entry)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise CorpusError(f"{name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise CorpusError(f"{name}: {first_problem(error)}") from None
     except (TypeError, ValueError) as error:
         raise CorpusError(f"{name}: case: {error}") from None
     if sum(what is not None for what in (trigger.case, trigger.cell, trigger.outside)) != 1:

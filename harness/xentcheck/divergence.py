@@ -32,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from xentcheck.cases import Case, case_from_fields
 from xentcheck.findings import Finding
+from xentcheck.validation import first_problem
 from xentcheck.verdict import Deviation
 from xentcheck_adapters.registry import ADAPTERS
 
@@ -188,9 +189,7 @@ def parse_ledger(name: str, text: str) -> tuple[Divergence, ...]:
         try:
             entries.append(Divergence.model_validate(entry))
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise LedgerError(f"{name}: divergence {number}: {place}: {first['msg']}") from None
+            raise LedgerError(f"{name}: divergence {number}: {first_problem(error)}") from None
         unknown = set(entries[-1].when) - set(facts(Case()))
         if unknown:
             raise LedgerError(

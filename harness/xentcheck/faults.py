@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from xentcheck.validation import first_problem
 from xentcheck_adapters import FLOAT_DTYPES
 
 _PACKAGE = "xentcheck_faults"
@@ -81,8 +82,7 @@ def _fault(flavour: str, module: str, name: str, line: dict[str, Any]) -> Fault:
     try:
         fault = Fault(spec=f"{flavour}:{_PACKAGE}.on_{flavour}.{module}:{name}", **line)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise FaultError(f"fault {name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise FaultError(f"fault {name}: {first_problem(error)}") from None
     if fault.dtype not in FLOAT_DTYPES:
         raise FaultError(f"fault {name}: dtype: got {fault.dtype!r}, expected one of {', '.join(FLOAT_DTYPES)}")
     return fault

@@ -67,10 +67,8 @@ class Clause:
     def fixed(self, scope: Scope) -> tuple[Case, ...]:
         """Those of the cases that every run checks which the subject can be asked about: the clause's own, and the
         triggers of known bugs that break it."""
-        reductions, cases = (
-            scope.subject.reductions,
-            dict.fromkeys((*self.always(scope), *corpus_cases(self.id, scope))),
-        )
+        reductions = scope.subject.reductions
+        cases = dict.fromkeys((*self.always(scope), *corpus_cases(self.id, scope)))
         return tuple(c for c in cases if scope.allows(c.classes) and c.reduction in reductions)
 
 
