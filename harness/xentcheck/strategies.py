@@ -3,7 +3,7 @@ failure shrinks to few rows, few classes, small integers and no options, and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from xentcheck_adapters import Subject
 _SEEDS = st.integers(0, 2**32 - 1)
 _FOCUS = ("anywhere", "first", "last", "edge")
 _LAYOUTS = ("contiguous", "transposed", "strided", "read-only")  # LAY goes through all of them
+_HONEST_LABELS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 _SMOOTHING = (0.0, 0.1, 0.5, 0.125, 0.01)
 
 
@@ -29,6 +30,11 @@ class Scope:
     subject: Subject
     dtype: str
     level: Level
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """One kind of honest labels, as a Case names them, for each that the subject takes."""
+        return tuple(_HONEST_LABELS[kind] for kind in self.subject.labels)
 
     @property
     def lean(self) -> bool:
@@ -94,6 +100,17 @@ def cases(
         return Case(dtype=scope.dtype, rows=rows, classes=classes, **values | fixed)
 
     return st.fixed_dictionaries(fields).map(case)
+
+
+# What a case has of each argument that a subject may have beside logits and labels
+OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "weight": {"weighted": True},
+    "sample_weight": {"sample_weighted": True},
+    "ignore_index": {"ignore_index": -100, "ignored": "some"},
+    "label_smoothing": {"label_smoothing": 0.1},
+    "z_loss": {"z_loss": 0.125},
+    "softcap": {"softcap": 2.0},
+}
 
 
 def with_options(case: Case, scope: Scope) -> Case:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.clauses.value import matches_reference
-from xentcheck.strategies import Scope
+from xentcheck.strategies import OPTIONS, Scope
 from xentcheck_adapters import Subject
 
 _SOURCE = "https://csrc.nist.gov/projects/automated-combinatorial-testing-for-software"  # most faults need two settings
-_CHANGES: dict[str, Callable[[Case], Case]] = {
-    "weight": lambda case: replace(case, weighted=True),
-    "sample_weight": lambda case: replace(case, sample_weighted=True),
-    "ignore_index": lambda case: replace(case, ignore_index=-100, ignored="some"),
-    "label_smoothing": lambda case: replace(case, label_smoothing=0.125),
-    "z_loss": lambda case: replace(case, z_loss=0.125),
-    "softcap": lambda case: replace(case, softcap=2.0),
-}
 
 
 def _offered(subject: Subject) -> list[str]:
-    return [name for name in _CHANGES if subject.offers(name)]
+    return [name for name in OPTIONS if subject.offers(name)]
 
 
 def _lacks(subject: Subject) -> str | None:
@@ -37,15 +28,14 @@ def _together(scope: Scope) -> tuple[Case, ...]:
     subject = scope.subject
     reductions = [name for name in ("none", "sum", "mean") if name in subject.reductions]
     cases: list[Case] = []
-    for kind in subject.labels:
-        rows = "index" if kind == "index" else "soft"
+    for kind in scope.kinds:
         names = [name for name in _offered(subject) if name != "ignore_index" or kind == "index"]
         groups = [names] if subject.retraces else [names, *combinations(names, 2)]
         for group in groups:
             for reduction in reductions if kind == "index" or group is names else reductions[:1]:
-                plain = Case(dtype=scope.dtype, rows=6, classes=7, regime="normal", labels=rows, upstream="random")
+                plain = Case(dtype=scope.dtype, rows=6, classes=7, regime="normal", labels=kind, upstream="random")
                 for name in group:
-                    plain = _CHANGES[name](plain)
+                    plain = replace(plain, **OPTIONS[name])
                 cases.append(replace(plain, reduction=reduction, seed=len(cases)))
     return tuple(cases)
 

@@ -139,13 +139,12 @@ def _has_fixed_shapes(subject: Subject) -> str | None:
 
 def _fixed_shapes(scope: Scope) -> tuple[Case, ...]:
     """Each shape, kind of labels and reduction is a compilation of its own."""
-    kinds = [{"index": "index", "dense": "soft"}[kind] for kind in scope.subject.labels]
     plain = Case(dtype=scope.dtype, upstream="random", procedure=_FIXED)
     shapes = ((4, 7, "confident", "none"), (33, 130, "masked", "none"), (2, 4097, "normal", "mean"))
     return tuple(
         replace(plain, rows=rows, classes=classes, regime=regime, reduction=reduction, labels=kind)
         for rows, classes, regime, reduction in shapes
-        for kind in kinds
+        for kind in scope.kinds
     )
 
 

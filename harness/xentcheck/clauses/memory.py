@@ -15,7 +15,6 @@ _FOREIGN = "foreign byte order"
 # What costs a subject that compiles for each set of strides no compilation of seconds
 _SAME_STRIDES = ("misaligned", "read-only", _FOREIGN)
 _NUMPY = "https://numpy.org/doc/stable/reference/arrays.ndarray.html#internal-memory-layout-of-an-ndarray"
-_KINDS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 
 
 def _takes_logits(subject: Subject) -> str | None:
@@ -23,10 +22,9 @@ def _takes_logits(subject: Subject) -> str | None:
 
 
 def _plain(scope: Scope) -> tuple[Case, ...]:
-    kinds = [_KINDS[kind] for kind in scope.subject.labels]
     return tuple(
         Case(dtype=scope.dtype, rows=4, classes=7, regime="normal", labels=kind, seed=5, upstream="random")
-        for kind in (kinds[:1] if scope.subject.retraces else kinds)
+        for kind in (scope.kinds[:1] if scope.subject.retraces else scope.kinds)
     )
 
 

@@ -19,16 +19,11 @@ from xentcheck.randomness import Array, Bits
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases
 from xentcheck.verdict import Deviation, Measurement
-from xentcheck_adapters import Call, Subject
+from xentcheck_adapters import Call
 
 _PERMUTATION_STREAM = 1 << 65  # past every seed and the stream of vectors
 # VAL goes through the sizes; a relation shows in small ones, and costs two calls a case.
 _CELLS = 1 << 12
-_KINDS = {"index": "index", "dense": "soft"}
-
-
-def _kinds(subject: Subject) -> list[str]:
-    return [_KINDS[kind] for kind in subject.labels]
 
 
 def _fixed(*regimes: str) -> Callable[[Scope], tuple[Case, ...]]:
@@ -37,7 +32,7 @@ def _fixed(*regimes: str) -> Callable[[Scope], tuple[Case, ...]]:
 
     def always(scope: Scope) -> tuple[Case, ...]:
         plain = Case(dtype=scope.dtype, rows=4, classes=7, upstream="random")
-        kinds = _kinds(scope.subject)
+        kinds = scope.kinds
         return tuple(
             replace(plain, regime=regime, labels=kind, seed=seed)
             for seed, regime in enumerate(regimes[:1] if scope.brief else regimes)
@@ -55,7 +50,7 @@ def _drawn(
             return None
         return cases(
             replace(scope, level=replace(scope.level, cells=_CELLS)),
-            labels=_kinds(scope.subject),
+            labels=scope.kinds,
             regimes=FINITE_REGIMES,
             reductions=reductions,
             min_rows=min_rows,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.clauses.labels import refused_or_poisoned
-from xentcheck.clauses.procedures import label_kinds
-from xentcheck.strategies import Scope
+from xentcheck.strategies import OPTIONS, Scope
 from xentcheck.verdict import Deviation, Measurement, conform, describe, returned
 from xentcheck_adapters import Refused, Subject
 
@@ -20,16 +18,6 @@ _COMPILERS = (
     "https://docs.jax.dev/en/latest/_autosummary/jax.jit.html",
 )
 _AUTOCAST = "https://docs.pytorch.org/docs/stable/amp.html"
-
-# What a call can have beside logits and labels, by the option that offers it
-_WITH_OPTION: dict[str, dict[str, Any]] = {
-    "ignore_index": {"ignore_index": -100, "ignored": "some"},
-    "label_smoothing": {"label_smoothing": 0.1},
-    "weight": {"weighted": True},
-    "sample_weight": {"sample_weighted": True},
-    "z_loss": {"z_loss": 0.125},
-    "softcap": {"softcap": 2.0},
-}
 
 
 def _lacks(procedure: str) -> Callable[[Subject], str | None]:
@@ -46,7 +34,7 @@ def _cases(procedure: str) -> Callable[[Scope], tuple[Case, ...]]:
     def always(scope: Scope) -> tuple[Case, ...]:
         subject = scope.subject
         plain = Case(dtype=scope.dtype, rows=4, classes=7, upstream="random", regime="normal", procedure=procedure)
-        kinds = label_kinds(subject)
+        kinds = scope.kinds
         each_kind = tuple(
             replace(plain, labels=kind, regime=regime, seed=seed)
             for kind in kinds
@@ -54,7 +42,7 @@ def _cases(procedure: str) -> Callable[[Scope], tuple[Case, ...]]:
         )
         each_option = tuple(
             replace(plain, labels=kinds[0], seed=1, **fields)
-            for option, fields in _WITH_OPTION.items()
+            for option, fields in OPTIONS.items()
             if subject.offers(option)
         )
         mean = (replace(plain, labels=kinds[0], reduction="mean"),)

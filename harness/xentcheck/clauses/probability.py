@@ -17,7 +17,7 @@ _MOST_CLASSES = 256
 
 def _interior(scope: Scope) -> SearchStrategy[Case]:
     subject = scope.subject
-    labels = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}[subject.labels[0]]
+    labels = scope.kinds[0]
     regime = "unit-interval" if labels == "multi-hot" else "probabilities"
     strategy = cases(
         scope, labels=(labels,), regimes=(regime,), reductions=subject.reductions, options=True, min_classes=2

@@ -29,7 +29,6 @@ _TANGENTS = ("jvp", "two backward passes")
 _UNRECORDED = ("no-grad", "inference mode", "constant logits")
 _PRODUCTS = ("forward-over-reverse", "reverse-over-reverse", "hessian")
 
-_LABELS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 _ROTATION = ("normal", "confident", "offset")
 # A procedure costs as much as several calls, and a framework that traces it a graph.
 _EXAMPLES_PER_CASE = 16
@@ -56,11 +55,6 @@ def finite_cases(scope: Scope, labels: Sequence[str], **fields: Any) -> SearchSt
     )
     # rows of probabilities are drawn in so many quanta
     return strategy.filter(lambda case: case.classes <= 256) if "probabilities" in regimes else strategy
-
-
-def label_kinds(subject: Subject) -> tuple[str, ...]:
-    """One kind of honest labels for each that a subject takes."""
-    return tuple(_LABELS[kind] for kind in subject.labels)
 
 
 def gradient_of(answer: Returned) -> Array:
@@ -102,7 +96,7 @@ def _fixed(*procedures: str, vectors: tuple[str, ...] = ("none",)) -> Callable[[
             )
             for procedure in procedures
             if procedure in subject.procedures
-            for kind in label_kinds(subject)
+            for kind in scope.kinds
             if kind != "index" or procedure != "mixed"
             for seed in range(max(1, scope.level.examples(subject) // _EXAMPLES_PER_CASE))
         )
@@ -113,7 +107,7 @@ def _fixed(*procedures: str, vectors: tuple[str, ...] = ("none",)) -> Callable[[
 def _drawn(*procedures: str, vectors: tuple[str, ...] = ("none",)) -> Callable[[Scope], SearchStrategy[Case]]:
     def draw(scope: Scope) -> SearchStrategy[Case]:
         subject = scope.subject
-        kinds = [kind for kind in label_kinds(subject) if kind != "index" or procedures != ("mixed",)]
+        kinds = [kind for kind in scope.kinds if kind != "index" or procedures != ("mixed",)]
         plain = finite_cases(scope, kinds, options=True)
         offered = [procedure for procedure in procedures if procedure in subject.procedures]
         return st.builds(_asked, plain, st.sampled_from(offered), st.sampled_from(vectors))

@@ -17,24 +17,20 @@ from xentcheck.strategies import Scope, cases, with_options
 from xentcheck.verdict import Deviation, Measurement, conform
 from xentcheck_adapters import Array, Call, Subject
 
-_LABELS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
-
 
 def _draw(scope: Scope) -> SearchStrategy[Case] | None:
     if scope.brief:
         return None
-    kinds = [_LABELS[kind] for kind in scope.subject.labels]
-    return cases(scope, labels=kinds, regimes=FINITE_REGIMES, options=True, reductions=scope.subject.reductions)
+    return cases(scope, labels=scope.kinds, regimes=FINITE_REGIMES, options=True, reductions=scope.subject.reductions)
 
 
 def _first_calls(scope: Scope) -> tuple[Case, ...]:
     """First of all a call without an upstream gradient, on which nothing later may depend; then one with all arguments,
     and what is added up in an order of its own: many rows, and many classes."""
     plain = Case(dtype=scope.dtype, rows=4, classes=7, regime="normal", seed=3)
-    kinds = [_LABELS[kind] for kind in scope.subject.labels]
     if scope.subject.retraces:
-        return (replace(plain, labels=kinds[0]),)
-    few = [replace(plain, labels=kind) for kind in kinds]
+        return (replace(plain, labels=scope.kinds[0]),)
+    few = [replace(plain, labels=kind) for kind in scope.kinds]
     first = replace(few[0], upstream="random")
     many = (replace(few[0], rows=257, reduction=reduction) for reduction in ("sum", "mean"))
     return (*few, with_options(first, scope), replace(first, classes=1025), *many)
@@ -78,13 +74,12 @@ def _batches(scope: Scope) -> tuple[Case, ...]:
     return tuple(
         Case(dtype=scope.dtype, rows=rows, classes=7, regime="normal", labels=kind, seed=17, upstream="random")
         for rows in sizes
-        for kind in _row_labels(scope.subject)
+        for kind in _row_labels(scope)
     )
 
 
-def _row_labels(subject: Subject) -> list[str]:
-    kinds = [_LABELS[kind] for kind in subject.labels]
-    return kinds[:1] if subject.retraces else kinds
+def _row_labels(scope: Scope) -> tuple[str, ...]:
+    return scope.kinds[:1] if scope.subject.retraces else scope.kinds
 
 
 def _ignores_the_batch(case: Case, bench: Bench) -> Measurement:
@@ -101,7 +96,7 @@ def _orders(scope: Scope) -> tuple[Case, ...]:
     return tuple(
         Case(dtype=scope.dtype, rows=4, classes=7, regime=regime, labels=kind, seed=4, upstream="random")
         for regime in (("normal",) if scope.brief else ("normal", "wrong"))
-        for kind in _row_labels(scope.subject)
+        for kind in _row_labels(scope)
     )
 
 

@@ -31,11 +31,6 @@ _PAST_16_BITS = 65537
 _PAST_TWICE_17_BITS = 262145
 # In each octave past 128 the power of two, and an odd number far from any
 _LARGER = tuple(size for octave in (9, 7, 8, 10, 11, 12) for size in (isqrt(2 << 2 * octave) | 1, 1 << octave))
-_LABELS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
-
-
-def _kinds(subject: Subject) -> tuple[str, ...]:
-    return tuple(_LABELS[kind] for kind in subject.labels)
 
 
 def _regimes(subject: Subject) -> tuple[str, ...]:
@@ -52,7 +47,7 @@ def _any(scope: Scope) -> SearchStrategy[Case]:
     slow = subject.slow_traces
     plain = cases(
         scope,
-        labels=_kinds(subject)[:1] if slow else _kinds(subject),
+        labels=scope.kinds[:1] if slow else scope.kinds,
         regimes=_regimes(subject),
         reductions=("none",) if slow else ("none", "sum", "mean"),
         options=subject.inputs == "logits" and not slow,
@@ -115,7 +110,7 @@ def _each_axis(scope: Scope) -> tuple[Case, ...]:
 
 def _plain(scope: Scope, **fields: Any) -> Case:
     subject = scope.subject
-    kind, regime = _kinds(subject)[0], _regimes(subject)[0]
+    kind, regime = scope.kinds[0], _regimes(subject)[0]
     return replace(Case(dtype=scope.dtype, labels=kind, regime=regime, seed=1, upstream="random"), **fields)
 
 
@@ -126,7 +121,7 @@ def _single(scope: Scope) -> SearchStrategy[Case]:
 def _no_rows(scope: Scope) -> tuple[Case, ...]:
     return tuple(
         _plain(scope, rows=0, classes=3, labels=kind, reduction=reduction)
-        for kind in _kinds(scope.subject)
+        for kind in scope.kinds
         for reduction in scope.subject.reductions
     )
 

@@ -11,20 +11,20 @@ from xentcheck.bench import Bench
 from xentcheck.build import EXTREME_UPSTREAMS
 from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, has_gradient, softmax_of_logits
-from xentcheck.clauses.procedures import finite_cases, finite_regimes, gradient_of, label_kinds
+from xentcheck.clauses.procedures import finite_cases, finite_regimes, gradient_of
 from xentcheck.clauses.value import matches_reference
 from xentcheck.strategies import Scope
 from xentcheck.verdict import Measurement, nonzero
 
 
 def _draw(*upstreams: str) -> Callable[[Scope], SearchStrategy[Case]]:
-    return lambda scope: finite_cases(scope, label_kinds(scope.subject), upstreams=upstreams)
+    return lambda scope: finite_cases(scope, scope.kinds, upstreams=upstreams)
 
 
 def _of_kinds(*upstreams: str) -> Callable[[Scope], tuple[Case, ...]]:
     return lambda scope: tuple(
         Case(scope.dtype, 4, 7, finite_regimes(scope.subject)[0], labels=kind, upstream=upstream)
-        for kind in label_kinds(scope.subject)
+        for kind in scope.kinds
         for upstream in upstreams
     )
 

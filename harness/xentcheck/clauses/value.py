@@ -26,7 +26,6 @@ _GEMMA = "https://arxiv.org/abs/2408.00118"  # section 2: caps 50 and 30
 _ZETAS = (1e-4, 0.125)
 # Gemma's two, and one that saturates on ordinary logits
 _CAPS = (30.0, 50.0, 2.0)
-_KINDS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 
 
 def matches_reference(case: Case, bench: Bench) -> Measurement:
@@ -111,7 +110,7 @@ def _smoothed(scope: Scope) -> SearchStrategy[Case]:
 def _of_any_labels(scope: Scope) -> SearchStrategy[Case]:
     return cases(
         scope,
-        labels=[_KINDS[kind] for kind in scope.subject.labels],
+        labels=scope.kinds,
         regimes=FINITE_REGIMES,
         reductions=("none", "mean", "sum"),
         options=True,
@@ -123,7 +122,7 @@ def _extremes(option: str, values: Sequence[float]) -> Callable[[Scope], tuple[C
     """An argument at the ends of its range, which a shortcut may take for its absence."""
 
     def cases(scope: Scope) -> tuple[Case, ...]:
-        kind = _KINDS[scope.subject.labels[0]]
+        kind = scope.kinds[0]
         plain = Case(dtype=scope.dtype, rows=4, classes=7, regime="normal", labels=kind, seed=1, upstream="random")
         changes: list[dict[str, Any]] = [{option: value} for value in values]
         return () if scope.subject.retraces else tuple(replace(plain, **change) for change in changes)
@@ -154,7 +153,7 @@ def _softcapped(scope: Scope) -> SearchStrategy[Case]:
 def _sample_weighted(scope: Scope) -> SearchStrategy[Case]:
     plain = cases(
         scope,
-        labels=[_KINDS[kind] for kind in scope.subject.labels],
+        labels=scope.kinds,
         regimes=FINITE_REGIMES,
         reductions=("none", "mean", "sum", WEIGHTED_MEAN),
         options=True,
@@ -168,7 +167,7 @@ def _sample_weighted(scope: Scope) -> SearchStrategy[Case]:
 def _each_mean(scope: Scope) -> tuple[Case, ...]:
     """Each kind of labels; each mean over rows of which some have no weight; and over one row of weight 1/4, where a
     denominator clamped at 1 shows."""
-    kind, *others = [_KINDS[kind] for kind in scope.subject.labels]
+    kind, *others = scope.kinds
     case = Case(dtype=scope.dtype, rows=4, classes=7, labels=kind, sample_weighted=True, upstream="random", seed=2)
     means = [replace(case, reduction=name) for name in ("mean", WEIGHTED_MEAN) if name in scope.subject.reductions]
     ignoring = [with_ignored_rows(mean, "some") for mean in means if scope.subject.offers("ignore_index")]

@@ -11,7 +11,6 @@ from xentcheck.verdict import Measurement
 from xentcheck_adapters import Subject
 
 _REGIMES = ("integers", "normal", "confident", "wrong", "offset")
-_KINDS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
 
 
 def _is_a_variant(subject: Subject) -> str | None:
@@ -20,8 +19,8 @@ def _is_a_variant(subject: Subject) -> str | None:
 
 def _regimes(scope: Scope) -> tuple[Case, ...]:
     return tuple(
-        Case(dtype=scope.dtype, rows=4, classes=7, regime=regime, seed=seed, upstream="random", labels=_KINDS[kind])
-        for kind in scope.subject.labels
+        Case(dtype=scope.dtype, rows=4, classes=7, regime=regime, seed=seed, upstream="random", labels=kind)
+        for kind in scope.kinds
         for seed, regime in enumerate(_REGIMES)
     )
 
