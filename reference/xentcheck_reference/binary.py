@@ -82,12 +82,15 @@ def binary_error_bound(problem: BinaryProblem, reference: BinaryReference, profi
         bound = _bound_of_probabilities if reference.probabilities else _bound_of_logits
         element, gradient = bound(problem, reference, profile)
         scale, eta = np.abs(reference.scale)[:, None], profile.eta
+        # Of a gradient that is stored before the upstream gradient multiplies it
+        stored = 0.0 if problem.upstream is None else np.abs(np.reshape(problem.upstream, (-1, 1)))
         # upstream, 1/C and 1/N are at most 4 roundings to the dtype, and relative: they act on the finished gradient
         output = 5.0 * profile.u
         if problem.sample_weight is not None:
             eta = eta * (1.0 + np.abs(problem.sample_weight).max(initial=0.0))
             output += SAMPLE_WEIGHT_ROUNDINGS * profile.u + _weight_sum(problem, profile)
-        grad = SAFETY * (scale * gradient + output * np.abs(reference.grad_logits)) + eta * (1.0 + scale)
+        grad = SAFETY * (scale * gradient + output * np.abs(reference.grad_logits))
+        grad += eta * (1.0 + stored + scale)
         # log p(no) - log p(yes) is x only to those who simplify it; near x = 0 the two logs cancel
         logs = reference.positive + reference.negative
         slope = output + 3.0 * profile.u + (2.0 * E_LOG + 2.0) * profile.u_elementwise

@@ -100,6 +100,9 @@ class Roundings:
         largest_weight, self.largest_sample_weight = _largest(problem.weight), _largest(problem.sample_weight)
         factors = (1.0 + largest_weight) * (1.0 + self.largest_sample_weight)
         self.option_underflow = profile.eta * factors * (self.scale_error > 0.0)
+        # A gradient that is stored at once underflows before the upstream gradient multiplies it
+        upstream = 0.0 if problem.upstream is None else np.abs(problem.upstream)
+        self.stored_underflow = profile.eta * (1.0 + np.broadcast_to(upstream, len(top)))
 
     @property
     def log_sum_terms(self) -> dict[str, FloatArray]:
@@ -214,7 +217,8 @@ class Roundings:
             magnitude = magnitude * self.problem.logits[rows]
         r += (p.u + p.u_elementwise + given * p.u) * magnitude
         # A softmax that underflows is multiplied by the labels' sum and the pull of the z-loss, a product by the scale.
-        return r + (p.eta * (1.0 + scale * (1.0 + mass_of_labels + pull)) + underflow)[:, None]
+        underflow += self.stored_underflow[rows] + p.eta * scale * (1.0 + mass_of_labels + pull)
+        return r + underflow[:, None]
 
     def _through_softcap(self, rows: slice, bound: FloatArray, softmax: FloatArray, mass: FloatArray) -> FloatArray:
         """(n, C) of the gradient to the logits, from that to the capped ones.

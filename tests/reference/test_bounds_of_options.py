@@ -172,6 +172,21 @@ def test_classes_that_underflow_may_be_missing_from_the_mean_of_a_product() -> N
     assert ratio(np.zeros((1, 1000)), product.value, bound) < 1
 
 
+def test_a_gradient_that_is_stored_at_once_underflows_before_the_upstream_gradient_multiplies_it() -> None:
+    """Fused kernels keep the gradient of the mean, here of up to 4e-3, from the forward pass."""
+    upstream = np.float16(-3.5)
+    problem = Problem(
+        logits=logits("float16", 4.0, 257, 7),
+        labels=np.arange(257) % 7,
+        reduction="mean",
+        upstream=np.asarray(upstream, np.float64),
+    )
+    reference = cross_entropy(problem)
+    stored = (reference.grad_logits / float(upstream)).astype(np.float16)
+    bound = error_bound(problem, reference, Profile("float16", "wide")).grad_logits
+    assert ratio((stored * upstream).astype(np.float64), reference.grad_logits, bound) <= 1.0
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_hessian_without_the_mass_of_the_labels_or_the_projection_is_outside(dtype: str) -> None:
     assert product_ratio(dtype, 1.0, mass=1.0) > 1.0
