@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xentcheck.bugs import Bug, load_bugs
 from xentcheck.cases import Case, case_from_fields
+from xentcheck.regimes import PROBABILITY_REGIMES
 from xentcheck.strategies import Scope
 from xentcheck.validation import first_problem
 from xentcheck_adapters import Subject
@@ -101,6 +102,8 @@ def can_be_asked(case: Case, clause: str, scope: Scope) -> bool:
     """Whether the subject has the arguments of a case of the clause and, if it compiles, compiles it anyway."""
     subject = scope.subject
     if not all(subject.offers(option) for option in _options(case)) or case.reduction not in subject.reductions:
+        return False
+    if subject.inputs == "probabilities" and case.regime not in PROBABILITY_REGIMES:
         return False
     if _kind(case) not in subject.labels or (case.labels == "index" and case.label_dtype not in subject.label_dtypes):
         return False

@@ -116,6 +116,12 @@ def test_a_described_subject_is_asked_from_level_standard_on_and_a_compiled_one_
     assert shapes <= set(standard.shapes(compiled))
 
 
+def test_triggers_are_logits_so_that_no_loss_of_probabilities_is_asked() -> None:
+    for subject in (s for s in SUBJECTS.values() if s.inputs == "probabilities"):
+        scope = Scope(subject, "float32", LEVELS["standard"])
+        assert not any(corpus_cases(clause.id, scope) for clause in CLAUSES.values() if clause.lacks(subject) is None)
+
+
 def test_a_failure_on_a_trigger_names_its_bug(judged: Callable[..., Record]) -> None:
     failure = judged("IGN-2", "losses.py:doubled_gradient").failure
     assert failure
