@@ -27,6 +27,7 @@ class Level:
     survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
     survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C
     compiled_dtypes     those of a subject that compiles anew for each shape, or that computes another one's function
+    compiled_variant_dtypes  those of a subject that does both
     slow_policy_dtypes  those in which a subject whose compilations take seconds is asked for its choices
     slow_trace_options  whether such a subject is judged with reductions and other arguments
     own_programs, slow_own_programs  whether a subject that compiles, or one whose compilations take seconds, is judged
@@ -48,6 +49,7 @@ class Level:
     compiled_survey_classes: tuple[int, ...] = ()
     described_dtypes: tuple[str, ...] = FLOAT_DTYPES
     compiled_dtypes: tuple[str, ...] = FLOAT_DTYPES
+    compiled_variant_dtypes: tuple[str, ...] = FLOAT_DTYPES
     slow_policy_dtypes: tuple[str, ...] = ("float32",)
     slow_trace_options: bool = True
     own_programs: bool = True
@@ -71,6 +73,8 @@ class Level:
         """The dtypes in which a subject is judged, or asked for a choice, unless a person asks for others."""
         if policy and subject.slow_traces:
             return self.slow_policy_dtypes
+        if subject.retraces and subject.variant_of:
+            return self.compiled_variant_dtypes
         if subject.retraces or subject.variant_of:
             return self.compiled_dtypes
         return self.described_dtypes if subject.described else FLOAT_DTYPES
@@ -101,6 +105,7 @@ LEVELS = {
             survey=((256, 10),),
             described_dtypes=("float32",),
             compiled_dtypes=("float32",),
+            compiled_variant_dtypes=("float32",),
             slow_trace_options=False,
             own_programs=False,
             slow_own_programs=False,
@@ -120,6 +125,7 @@ LEVELS = {
             survey_classes=(2, 1025, 4097, 50257),
             compiled_survey_classes=(50257,),
             compiled_dtypes=("float32", "bfloat16"),
+            compiled_variant_dtypes=("float32",),
             slow_own_programs=False,
         ),
         Level(

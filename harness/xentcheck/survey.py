@@ -23,7 +23,7 @@ LONG_SUM = 32000
 
 # Regimes whose errors grow with the number of classes; landmarks go on until each position has had its turn.
 _OF_ANY_SIZE = ("normal", "constant-tail", "landmark")
-_ROWS, _CELLS = 64, 1 << 19
+_ROWS = 64
 # What tells the grades apart: losses of every size, none, tiny and huge logits, and long sums.
 _OF_GRADES = ("normal", "confident", "offset", "constant-tail", HORIZON)
 # Many alike elements: the average of their errors is stable.
@@ -83,7 +83,7 @@ def _of_every_regime(scope: Scope, seed: int) -> Iterator[Case]:
 
 def _of_every_size(scope: Scope, seed: int) -> Iterator[Case]:
     for classes in scope.level.sizes(scope.subject):
-        rows = min(_ROWS, max(1, _CELLS // classes))
+        rows = min(_ROWS, max(1, scope.level.cells // classes))
         for regime in _OF_ANY_SIZE:
             turns = -(-len(landmark_columns(classes)) // rows) if regime == "landmark" else 1
             yield from (_case(scope, rows, classes, regime, seed + turn) for turn in range(turns))
