@@ -1,14 +1,14 @@
 """Ignored rows with Keras 3 by its own mask: what a Masking layer leaves on the predictions, on all four backends.
 
 The ignored label is replaced before Keras sees it. The loss object makes the mask a weight of 0 or 1 a row, and the
-mean is over the kept rows. What sets a mask on a tensor is not public (keras.src.backend.set_keras_mask); a layer that
-computes one is: https://keras.io/guides/understanding_masking_and_padding/#supporting-masking-in-your-custom-layers
+mean is over the kept rows. What sets a mask on a tensor is not public; a layer that computes one is:
+https://keras.io/guides/understanding_masking_and_padding/#supporting-masking-in-your-custom-layers
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Callable, cast
+from typing import Any, Callable
 
 from xentcheck_adapters import keras_losses
 from xentcheck_adapters.call import REDUCTIONS, Call
@@ -79,13 +79,12 @@ def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "keras.BACKEND.scce-masked" as lines."""
     axis = None if call.class_axis == -1 else call.class_axis
     setup: tuple[str, ...] = (keras_losses.made("scce", call, {"from_logits": True, "axis": axis}),)
-    text, imports = "loss_of(y, x)", cast("tuple[str, ...]", ())
+    text = "loss_of(y, x)"
     if call.ignore_index is not None:
-        kept = f"keras.ops.not_equal(y, {call.ignore_index})"
         setup += (
-            "def masked(x, y):",
-            f"    set_keras_mask(x, mask={kept})",
-            f"    return loss_of(keras.ops.where({kept}, y, 0), x)",
+            f"kept = keras.ops.convert_to_tensor(labels != {call.ignore_index})",
+            "passes = {'call': lambda self, x: x, 'compute_mask': lambda self, x, mask=None: kept}",
+            "masked = type('PassesWithMask', (keras.layers.Layer,), passes)(autocast=False)",
         )
-        text, imports = "masked(x, y)", ("from keras.src.backend import set_keras_mask",)
-    return keras_losses.in_backend(subject.name.split(".")[1], LossText(text, call, setup, imports))
+        text = "loss_of(keras.ops.where(kept, y, 0), masked(x))"
+    return keras_losses.in_backend(subject.name.split(".")[1], LossText(text, call, setup))

@@ -22,14 +22,14 @@ def precedents(
 ) -> list[Bug]:
     """The bugs whose triggers deviate too, up to five; what is a known divergence of the subject is none. Of a process
     that died nobody asks, for each time costs seconds."""
-    found: dict[str, Bug] = {}
+    found, last = dict[str, Bug](), failed
     for case in corpus_cases(clause.id, Scope(bench.subject, bench.target.dtype, level)):
-        if failed.status is not Status.FAIL or len(found) >= _MOST:
+        if last.status is not Status.FAIL or len(found) >= _MOST:
             break
         try:
             clause.check(case, bench)
         except Deviation as deviation:
-            failed = deviation
+            last = deviation
             if not is_known(case, deviation):
                 found |= {bug.id: bug for bug in bugs_triggered_by(clause.id, case)}
     return [*found.values()][:_MOST]

@@ -10,37 +10,26 @@ import torch
 from xentcheck_faults.on_torch.honest import Tensor, per_row, softmax_minus_label
 
 
-class _WithoutRankOne(torch.autograd.Function):
-    """The gradient as a function of its own, whose derivative is diag(p) for diag(p) - p pᵀ."""
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor, upstream: Tensor) -> Tensor:
-        ctx.save_for_backward(torch.softmax(logits, -1) * upstream[:, None])
-        return upstream[:, None] * softmax_minus_label(logits, labels)
-
-    @staticmethod
-    def backward(ctx: Any, vector: Tensor) -> Any:
-        return ctx.saved_tensors[0] * vector, None, None
-
-
-class _DropsATerm(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, labels)
-        return per_row(logits, labels)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        return _WithoutRankOne.apply(*ctx.saved_tensors, upstream), None
-
-
-class _UpstreamForgotten(torch.autograd.Function):
-    """The gradient as a function of its own, right to the logits, and constant to the upstream gradient."""
+class _Gradient(torch.autograd.Function):
+    """The gradient as a function of its own; subclasses differentiate it wrongly."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, upstream: Tensor) -> Tensor:
         ctx.save_for_backward(torch.softmax(logits, -1), upstream)
         return upstream[:, None] * softmax_minus_label(logits, labels)
+
+
+class _WithoutRankOne(_Gradient):
+    """diag(p) for diag(p) - p pᵀ."""
+
+    @staticmethod
+    def backward(ctx: Any, vector: Tensor) -> Any:
+        softmax, upstream = ctx.saved_tensors
+        return softmax * upstream[:, None] * vector, None, None
+
+
+class _UpstreamForgotten(_Gradient):
+    """Right to the logits, and constant to the upstream gradient."""
 
     @staticmethod
     def backward(ctx: Any, vector: Tensor) -> Any:
@@ -49,12 +38,22 @@ class _UpstreamForgotten(torch.autograd.Function):
         return upstream[:, None] * softmax * (vector - along), None, torch.zeros_like(upstream)
 
 
-class _ConstantUpstream(torch.autograd.Function):
+class _Loss(torch.autograd.Function):
+    """The loss; subclasses have its gradient."""
+
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor) -> Tensor:
         ctx.save_for_backward(logits, labels)
         return per_row(logits, labels)
 
+
+class _DropsATerm(_Loss):
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        return _WithoutRankOne.apply(*ctx.saved_tensors, upstream), None
+
+
+class _ConstantUpstream(_Loss):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         return _UpstreamForgotten.apply(*ctx.saved_tensors, upstream), None
