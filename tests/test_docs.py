@@ -18,6 +18,11 @@ def test_the_contract_and_the_choices_are_what_their_data_render_to() -> None:
         assert text == (DOCS / name).read_text(encoding="utf-8"), f"{name}: run python docs/contract.py"
 
 
+def test_what_changes_with_a_port_is_what_choices_and_ledgers_render_to() -> None:
+    page = runpy.run_path(str(DOCS / "porting.py"))
+    assert page["render"]() == (DOCS / "porting.md").read_text(encoding="utf-8"), "run: python docs/porting.py"
+
+
 def test_the_findings_are_what_the_ledgers_and_their_figures_render_to() -> None:
     page = runpy.run_path(str(DOCS / "findings.py"))
     assert page["render"]() == (DOCS / "findings.md").read_text(encoding="utf-8"), "run: python docs/findings.py"
