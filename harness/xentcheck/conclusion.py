@@ -54,7 +54,9 @@ class Conclusion:
 
     def counts(self) -> str:
         """What was found to be right, and what was not asked."""
-        parts = [f"{plural(len(self.holding), 'law')} {'holds' if len(self.holding) == 1 else 'hold'}"]
+        parts = []
+        if self.holding:
+            parts.append(f"{plural(len(self.holding), 'law')} {'holds' if len(self.holding) == 1 else 'hold'}")
         if self.expected:
             parts.append(f"{plural(self.expected, 'choice')} as expected")
         if self.otherwise:
@@ -63,7 +65,7 @@ class Conclusion:
             parts.append(f"{', '.join(self.known)} {'differs' if len(self.known) == 1 else 'differ'} as documented")
         if self.lacking:
             parts.append(f"{plural(len(self.lacking), 'option')} not offered ({', '.join(self.lacking)})")
-        return ", ".join(parts)
+        return ", ".join(parts) or "nothing was judged"
 
 
 def conclude(plan: Plan, subject: Subject, records: Iterable[Record]) -> Conclusion:
@@ -79,6 +81,9 @@ def conclude(plan: Plan, subject: Subject, records: Iterable[Record]) -> Conclus
             standings.setdefault((record.clause, choice.cell), set()).add(choice.standing)
         if record.status.is_failure and record.status is not Status.HARNESS_ERROR:
             failures.setdefault(record.clause, []).append(record)
+    troubles = list(dict.fromkeys(_troubles(plan, own)))
+    if not troubles and not any(record.status.is_judged for record in own):
+        troubles = [f"none of the clauses is about it: {record.reason}" for record in own[:1]]
     expected = sum(seen == {Standing.EQUAL} for seen in standings.values())
     return Conclusion(
         subject.name,
@@ -87,7 +92,7 @@ def conclude(plan: Plan, subject: Subject, records: Iterable[Record]) -> Conclus
         otherwise=len(standings) - expected,
         known=tuple(clause for clause, seen in laws.items() if Status.KNOWN_DIVERGENCE in seen),
         failures={clause: tuple(failures[clause]) for clause in sorted(failures, key=_by_another_door)},
-        troubles=tuple(dict.fromkeys(_troubles(plan, own))),
+        troubles=tuple(troubles),
         lacking=() if subject.described else tuple(name for name in OPTIONS if not subject.offers(name)),
     )
 

@@ -17,7 +17,7 @@ from xentcheck.levels import LEVELS, Level
 from xentcheck.panel import CLAUSE as PANEL
 from xentcheck.panel import PanelAnswer, answer_panel
 from xentcheck.repro import with_script
-from xentcheck.selection import SelectionError, select_clauses, select_subjects, select_targets
+from xentcheck.selection import ALL, AUTO, SelectionError, select_clauses, select_subjects, select_targets
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import StateKey, state_of
 from xentcheck_adapters import Subject, built_in_subjects
@@ -33,6 +33,7 @@ class Plan:
     clauses       ids, in the order of the contract
     seed          of the cases
     subjects      those of the targets and their twins, by name
+    named         those that a person names, rather than asking for all there are
     asked_dtypes  dtypes that a person names, which are judged whatever the level
     memory        where earlier failures are remembered; None for nowhere
     scripts       whether a failure is told with a script that shows it
@@ -44,6 +45,7 @@ class Plan:
     ledger: Ledger
     seed: int
     subjects: Mapping[str, Subject]
+    named: frozenset[str] = frozenset()
     asked_dtypes: frozenset[str] = frozenset()
     memory: Path | None = None
     scripts: bool = True
@@ -134,6 +136,7 @@ def plan_of(
     targets = select_targets(subjects, devices or ["cpu"], dtypes)
     if not targets:
         raise SelectionError("no subject has the wanted device and dtype; see `xentcheck list`")
+    explicit = [name for name in backends if name not in (ALL, AUTO)]
     return Plan(
         targets=targets,
         clauses=select_clauses(clauses, CONTRACT),
@@ -141,6 +144,7 @@ def plan_of(
         ledger=load_ledger(),
         seed=seed,
         subjects={**built_in_subjects(), **{subject.name: subject for subject in subjects}},
+        named=frozenset(subject.name for subject in (select_subjects(explicit) if explicit else ())),
         asked_dtypes=frozenset(dtypes),
         memory=memory,
     )

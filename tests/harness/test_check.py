@@ -106,6 +106,7 @@ def test_of_many_failures_the_first_ones_are_told_in_full(
         (["numpy:loss.py"], USAGE, "numpy:MODULE_OR_FILE:FUNCTION, got 'numpy:loss.py'"),
         (["numpy", "--clause=VAL-100"], USAGE, "unknown clause 'VAL-100' (did you mean 'VAL-10'?)"),
         (["numpy", "--device=cuda"], USAGE, "no subject has the wanted device and dtype"),
+        (["numpy", "--clause=PRB"], NOT_JUDGED, "numpy could not be judged: none of the clauses is about it"),
         ([], USAGE, "Missing argument 'SUBJECT...'"),
         (["numpy:nowhere.py:loss", *FEW], NOT_JUDGED, "numpy:nowhere.py:loss could not be judged: "),
     ],

@@ -112,7 +112,8 @@ def _carry_out(plan: Plan, directory: Path, processes: int) -> Exit:
         click.echo(f"report: {page}")
     if interrupted:
         return Exit.INTERRUPTED
-    exits = {conclusion.exit for conclusion in conclusions}
+    # Who asks for all there is does not ask for what is not installed.
+    exits = {each.exit for each in conclusions if each.subject in plan.named or each.failures}
     if Exit.DOES_NOT in exits:
         return Exit.DOES_NOT
     return Exit.NOT_JUDGED if stopped or recorder.problems or Exit.NOT_JUDGED in exits else Exit.HOLDS

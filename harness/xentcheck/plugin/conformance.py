@@ -14,7 +14,7 @@ from xentcheck.contract import CONTRACT
 from xentcheck.divergence import LedgerError
 from xentcheck.plan import Plan, plan_of
 from xentcheck.plugin.items import ClauseItem, ContractFile
-from xentcheck.selection import ALL, AUTO, SelectionError, select_subjects, split_names
+from xentcheck.selection import SelectionError, split_names
 from xentcheck.workers import WorkerPool
 
 _SUITE = Path(xentcheck.suite.__file__).parent
@@ -26,8 +26,6 @@ class Conformance:
     """The state of a run in one process: with pytest-xdist each process has its own, and its own workers."""
 
     plan: Plan
-    named: frozenset[str]
-    """Subjects that the command line names, rather than asking for all there are."""
     report: Path
     """Where the report goes."""
     pool: WorkerPool = field(default_factory=WorkerPool)
@@ -58,9 +56,8 @@ class Conformance:
     @classmethod
     def from_options(cls, config: pytest.Config) -> Conformance:
         """The run that the command line describes."""
-        names = split_names(config.getoption("--backend"))
         plan = plan_of(
-            names,
+            split_names(config.getoption("--backend")),
             devices=split_names(config.getoption("--device")),
             dtypes=split_names(config.getoption("--dtype")),
             clauses=split_names(config.getoption("--clause")),
@@ -68,9 +65,7 @@ class Conformance:
             seed=_seed(config),
             memory=_memory(config),
         )
-        explicit = [name for name in names if name not in (ALL, AUTO)]
-        named = frozenset(subject.name for subject in (select_subjects(explicit) if explicit else ()))
-        return cls(plan, named, Path(config.getoption("--report-dir")))
+        return cls(plan, Path(config.getoption("--report-dir")))
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """The contract file holds one item per clause and target."""

@@ -88,4 +88,4 @@ class Reporting:
         records = self._recorder.records
         judged = {record.subject for record in records if record.status.is_judged}
         reasons = {record.subject: record.reason for record in records if record.status is Status.NOT_RUN}
-        return [f"{name} was not judged: {reasons[name]}" for name in self._run.named - judged if name in reasons]
+        return [f"{name} was not judged: {reasons[name]}" for name in self._run.plan.named - judged if name in reasons]
