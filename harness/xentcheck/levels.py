@@ -23,6 +23,8 @@ class Level:
     op_by_op_shapes     how many of them for an eager mode, which compiles every operation by itself
     classes, rows       further sizes, beside small ones; cells: the largest N·C
     shrink_seconds      how long a failure is shrunk as it was drawn, and as long again with its arrays in hand
+    failures_in_full    how many clauses that fail are shrunk so, and proved by a script, where a verdict is all that a
+                        person waits for; None for all of them
     described_dtypes    the dtypes in which a subject is judged that somebody described; a stranger is in all of its own
     survey              the shapes (N, C) in which every regime is surveyed; the first one is calibrated for
     survey_classes, compiled_survey_classes  further C, of a few rows each, for regimes whose errors grow with C
@@ -47,6 +49,7 @@ class Level:
     survey: tuple[tuple[int, int], ...]
     survey_classes: tuple[int, ...] = ()
     compiled_survey_classes: tuple[int, ...] = ()
+    failures_in_full: int | None = None
     described_dtypes: tuple[str, ...] = FLOAT_DTYPES
     compiled_dtypes: tuple[str, ...] = FLOAT_DTYPES
     compiled_variant_dtypes: tuple[str, ...] = FLOAT_DTYPES
@@ -103,6 +106,7 @@ LEVELS = {
             cells=1 << 14,
             shrink_seconds=10,
             survey=((256, 10),),
+            failures_in_full=3,
             described_dtypes=("float32",),
             compiled_dtypes=("float32",),
             compiled_variant_dtypes=("float32",),

@@ -6,7 +6,8 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from uuid import uuid4
@@ -33,15 +34,25 @@ def run_header(*, level: str, seed: int, command: Sequence[str], subjects: Itera
 
 
 def _versions(subjects: Iterable[Subject]) -> dict[str, dict[str, str]]:
-    """Versions of the distributions that hold the subjects' modules; no framework is imported to read them."""
-    holders = metadata.packages_distributions()
     found: dict[str, dict[str, str]] = {}
     for subject in subjects:
-        versions = found.setdefault(subject.framework, {})
-        for module in subject.requires:
-            for distribution in holders.get(module, [])[:1]:
-                versions[module] = metadata.version(distribution)
+        found.setdefault(subject.framework, {}).update(versions_of(subject))
     return found
+
+
+def versions_of(subject: Subject) -> dict[str, str]:
+    """Versions of the distributions that hold a subject's modules, by module; no framework is imported to read them."""
+    return {
+        module: metadata.version(distribution)
+        for module in subject.requires
+        for distribution in _holders().get(module, [])[:1]
+    }
+
+
+@cache
+def _holders() -> Mapping[str, list[str]]:
+    """Distributions by the modules they hold."""
+    return metadata.packages_distributions()
 
 
 def _processor() -> str:

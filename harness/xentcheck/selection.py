@@ -21,6 +21,10 @@ class SelectionError(ValueError):
     """A name nobody knows; the message is one line and lists the known ones."""
 
 
+class NotInstalledError(SelectionError):
+    """A name that everybody knows, of what is not installed; the message says what to type."""
+
+
 def split_names(values: Iterable[str]) -> list[str]:
     """Names from options that may be repeated and comma-separated."""
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
@@ -29,7 +33,8 @@ def split_names(values: Iterable[str]) -> list[str]:
 def select_subjects(names: Sequence[str]) -> list[Subject]:
     """Subjects by name, by a dotted prefix of names, or by `FLAVOUR:FILE:FUNCTION`; "all" and "auto" for many.
 
-    Raises SelectionError for an unknown name, and for a subject named explicitly whose framework is not installed.
+    Raises SelectionError for an unknown name, and NotInstalledError for a subject named explicitly whose framework is
+    not installed.
     """
     known = built_in_subjects()
     if not names:
@@ -39,7 +44,7 @@ def select_subjects(names: Sequence[str]) -> list[Subject]:
         matches = _matching(name, known)
         for subject in matches:
             if name != ALL and name != AUTO and (missing := missing_modules(subject)):
-                raise SelectionError(f"backend {name!r} needs {', '.join(missing)}: {install_hint(missing)}")
+                raise NotInstalledError(f"backend {name!r} needs {', '.join(missing)}: {install_hint(missing)}")
             chosen[subject.name] = subject
     return [*(s for s in known.values() if s.name in chosen), *(s for s in chosen.values() if s.name not in known)]
 
@@ -64,6 +69,11 @@ def _matching(name: str, known: dict[str, Subject]) -> list[Subject]:
 
 def _nameable(known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([ALL, AUTO, *(name.split(".")[0] for name in known), *known]))
+
+
+def nameable() -> list[str]:
+    """All that can be named, with what the names of callables begin with."""
+    return [*_nameable(built_in_subjects()), *(f"{flavour}:" for flavour in CALLABLES)]
 
 
 def _listed(known: Iterable[str]) -> str:

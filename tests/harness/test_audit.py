@@ -22,7 +22,7 @@ from xentcheck.lint.rules import findings
 from xentcheck.randomness import Array
 from xentcheck.workers import WorkerPool
 
-OK, FOUND, USAGE = 0, 1, 2
+OK, FOUND, USAGE, NOT_JUDGED = 0, 1, 2, 3
 ROWS, CLASSES = 8, 10
 EXACT, TIGHT, WIDE, BLIND = Tolerance(0, 0), ASSERT_CLOSE["float32"], Tolerance(1e-2, 0.2), Tolerance(10, 10)
 FAULTS = {fault.name: fault for fault in load_registry().faults}
@@ -184,7 +184,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes) -> 
     path = tmp_path / "test_it.py"
     path.write_bytes(content)
     result = command("lint", path)
-    assert result.exit_code == FOUND
+    assert result.exit_code == NOT_JUDGED
     assert f"{path}:1: not " in result.output
 
 

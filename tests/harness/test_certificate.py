@@ -26,7 +26,7 @@ from xentcheck.certify.arb import exact_results
 from xentcheck.certify.comparison import violations
 from xentcheck.certify.conditioning import magnitudes
 
-OK, BROKEN, USAGE, INTERRUPTED = 0, 1, 2, 130
+OK, BROKEN, USAGE, NOT_JUDGED, INTERRUPTED = 0, 1, 2, 3, 130
 # Two batches of every regime, one of them with options: about a second.
 SAMPLE = 2 * 8 * len(REGIMES)
 # Other rows in every session; a failure names the seed that finds them again.
@@ -142,7 +142,7 @@ def test_a_missing_referee_is_one_helpful_line(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delitem(sys.modules, f"xentcheck.certify.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "flint", None)
     result = certify("--rows", 8)
-    assert result.exit_code == USAGE
+    assert result.exit_code == NOT_JUDGED
     assert "pip install 'xentcheck[certify]'" in result.output
     assert len(result.output.splitlines()) == 1
 

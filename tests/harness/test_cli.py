@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from xentcheck_adapters import built_in_subjects
 from xentcheck_reports import Record, RunHeader, Status, write_records
 
 SUBJECTS = built_in_subjects()
-OK, NOT_CONFORMING, USAGE = 0, 1, 2
+OK, NOT_CONFORMING, USAGE, NOT_JUDGED = 0, 1, 2, 3
 
 
 def xentcheck(*arguments: str) -> Result:
@@ -81,6 +82,20 @@ def test_list_can_be_narrowed() -> None:
     assert [(job["backend"], job["device"]) for job in jobs] == [("numpy", "cpu")]
 
 
+def test_list_tells_the_versions_of_what_is_installed() -> None:
+    lines = {line.split()[0]: line for line in xentcheck("list").output.splitlines()}
+    for name in ("numpy", "torch.eager", "keras.jax.scce"):
+        if not missing_modules(SUBJECTS[name]):
+            versions = [f"{module} {metadata.version(module)}" for module in SUBJECTS[name].requires]
+            assert f"  {', '.join(versions)}  " in lines[name]
+
+
+def test_a_replay_of_what_cannot_be_loaded_is_no_verdict(spec: Callable[[str], str]) -> None:
+    result = xentcheck("replay", "VAL-1", spec("nowhere.py:loss"), Case(rows=2, classes=3).token)
+    assert result.exit_code == NOT_JUDGED
+    assert "nowhere.py" in result.output
+
+
 def test_replay_tells_whether_a_case_still_fails(spec: Callable[[str], str]) -> None:
     token = Case(rows=2, classes=3).token
     holds = xentcheck("replay", "VAL-1", spec("losses.py:honest"), token)
@@ -124,14 +139,14 @@ def test_merge_names_a_corrupt_file_and_leaves_it_out(tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text("{]\n")
     result = xentcheck("report", "merge", str(good), str(bad), "--output", str(tmp_path / "page"))
-    assert result.exit_code == NOT_CONFORMING
+    assert result.exit_code == NOT_JUDGED
     assert f"left out: {bad}, line 1" in result.output
     assert "good" in (tmp_path / "page" / "report.html").read_text()
 
 
 def test_merge_of_nothing_readable_is_an_error(tmp_path: Path) -> None:
     result = xentcheck("report", "merge", str(tmp_path / "nowhere.jsonl"))
-    assert result.exit_code == NOT_CONFORMING
+    assert result.exit_code == NOT_JUDGED
     assert "no record file could be read" in result.output
 
 

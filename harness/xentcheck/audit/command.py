@@ -11,11 +11,11 @@ from xentcheck.audit.absolutes import absolutes
 from xentcheck.audit.audit import Audit, Audited
 from xentcheck.audit.text import audit_lines
 from xentcheck.audit.tolerance import ASSERT_CLOSE, Tolerance
+from xentcheck.exits import Exit
 from xentcheck.faults import load_registry
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import FLOAT_DTYPES
 
-_BLIND = 1
 _NUMPY = "numpy:"  # the other flavours' faults are of autograd and modes, which two arrays compared do not show
 _MOST = 1 << 20  # elements: two minutes
 
@@ -62,4 +62,4 @@ def audit(rtol: float | None, atol: float | None, dtype: str, shape: tuple[int, 
             sights = list(seen)
     click.echo("\n".join(audit_lines(test, rtol is None, plain, sights)))
     if any(sight.provoked and not sight.seen for sight in sights) or any(zeros.accepted for zeros in plain.zeros):
-        sys.exit(_BLIND)
+        sys.exit(Exit.DOES_NOT)

@@ -9,9 +9,9 @@ from typing import IO
 
 import click
 
-from .rows import Batch, batches, draw_batch
+from xentcheck.exits import CannotJudgeError, Exit
 
-_BROKEN, _MISSING, _INTERRUPTED = 1, 2, 130
+from .rows import Batch, batches, draw_batch
 
 
 @click.command()
@@ -31,8 +31,7 @@ def certify(rows: int, seed: int, name: str | None, file: IO[str] | None) -> Non
     except ModuleNotFoundError as error:
         if error.name != "flint":
             raise
-        click.echo("Error: the referee is python-flint: pip install 'xentcheck[certify]'", err=True)
-        sys.exit(_MISSING)
+        raise CannotJudgeError("the referee is python-flint: pip install 'xentcheck[certify]'") from None
     certificate, interrupted = Certificate(), False
     if name is not None:
         batch, row = _named(name)
@@ -45,10 +44,10 @@ def certify(rows: int, seed: int, name: str | None, file: IO[str] | None) -> Non
     click.echo("\n".join(certificate_lines(certificate)))
     if file:
         json.dump(certificate.as_json(), file, indent=1)
-    if certificate.violations:
-        sys.exit(_BROKEN)
     if interrupted:
-        sys.exit(_INTERRUPTED)
+        sys.exit(Exit.INTERRUPTED)
+    if certificate.violations:
+        sys.exit(Exit.DOES_NOT)
 
 
 def _judge(rows: int, seed: int, judge: Callable[[Batch], None]) -> bool:

@@ -26,6 +26,9 @@ FAMILIES = {
     "LAB": "labels: range, dtype and shape",
 }
 
+# Families about other ways to ask for the same: what they take for granted of a case is what a plain call does.
+OTHER_DOORS = ("AD", "EQ")
+
 
 def _declared() -> Iterator[Clause]:
     for found in pkgutil.iter_modules(__path__):
@@ -48,4 +51,4 @@ def in_order(clauses: Iterator[Clause]) -> dict[str, Clause]:
 
 CLAUSES = in_order(_declared())
 
-__all__ = ["CLAUSES", "FAMILIES", "Clause", "in_order"]
+__all__ = ["CLAUSES", "FAMILIES", "OTHER_DOORS", "Clause", "in_order"]

@@ -8,14 +8,12 @@ from dataclasses import replace
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
-from xentcheck.clauses import Clause
+from xentcheck.clauses import OTHER_DOORS, Clause
 from xentcheck.verdict import Deviation
 from xentcheck_adapters import Unavailable, built_in_subjects
 from xentcheck_adapters.numpy_callable import BUILT_IN, subject_from_spec
 
 _MOST_CHECKS = 1000
-# Families about other ways to ask for the same: what they take for granted of a case is what a plain call does.
-_OTHER_DOORS = ("AD", "EQ")
 
 
 class Exhausted(Exception):
@@ -102,7 +100,7 @@ def _witness(clause: Clause, bench: Bench) -> Bench | None:
     honest = built_in_subjects()[BUILT_IN]
     if not bench.subject.described:
         honest = subject_from_spec(f"numpy:{honest.api.rpartition('.')[0]}:{honest.api.rpartition('.')[2]}")
-    if clause.lacks(honest) and clause.family not in _OTHER_DOORS:
+    if clause.lacks(honest) and clause.family not in OTHER_DOORS:
         return None
     target = replace(bench.target, subject=honest, device="cpu")
     return replace(bench, target=target, subjects={**bench.subjects, honest.name: honest}, rules={})

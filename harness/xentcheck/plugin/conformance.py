@@ -10,28 +10,14 @@ from pathlib import Path
 import pytest
 
 import xentcheck.suite
-from xentcheck.bench import Bench, Target
-from xentcheck.clauses import Clause
 from xentcheck.contract import CONTRACT
-from xentcheck.divergence import Ledger, LedgerError, load_ledger
-from xentcheck.levels import LEVELS, Level
+from xentcheck.divergence import LedgerError
+from xentcheck.plan import Plan, plan_of
 from xentcheck.plugin.items import ClauseItem, ContractFile
-from xentcheck.selection import (
-    ALL,
-    AUTO,
-    SelectionError,
-    select_clauses,
-    select_subjects,
-    select_targets,
-    split_names,
-)
+from xentcheck.selection import SelectionError, split_names
 from xentcheck.workers import WorkerPool
-from xentcheck.workers.pool import state_of
-from xentcheck_adapters import Subject, built_in_subjects
-from xentcheck_reports import Status
 
 _SUITE = Path(xentcheck.suite.__file__).parent
-_DTYPE_OF_PROCESSES = "float32"
 _CONTRACT_FILE = _SUITE / "contract.py"
 
 
@@ -39,20 +25,9 @@ _CONTRACT_FILE = _SUITE / "contract.py"
 class Conformance:
     """The state of a run in one process: with pytest-xdist each process has its own, and its own workers."""
 
-    targets: list[Target]
-    level: Level
-    ledger: Ledger
-    seed: int
-    memory: Path | None
-    named: frozenset[str]
-    """Subjects that the command line names, rather than asking for all there are."""
-    asked_dtypes: frozenset[str] = frozenset()
-    """Dtypes that the command line names, which are judged whatever the level."""
-    report: Path = Path()
+    plan: Plan
+    report: Path
     """Where the report goes."""
-    subjects: dict[str, Subject] = field(default_factory=built_in_subjects)
-    clauses: tuple[Clause, ...] = tuple(CONTRACT.values())
-    """Those that the command line asks for."""
     pool: WorkerPool = field(default_factory=WorkerPool)
 
     @classmethod
@@ -66,7 +41,7 @@ class Conformance:
         if not any(_inside_suite(argument) for argument in config.args):
             config.args[:] = [str(_SUITE)]
         for name in sorted(
-            {_mark(c.family) for c in CONTRACT.values()} | {_mark(t.subject.framework) for t in run.targets}
+            {_mark(c.family) for c in CONTRACT.values()} | {_mark(t.subject.framework) for t in run.plan.targets}
         ):
             config.addinivalue_line("markers", f"{name}: conformance clauses or subjects of that name")
         if not hasattr(config, "workerinput") and not config.option.collectonly:
@@ -81,61 +56,16 @@ class Conformance:
     @classmethod
     def from_options(cls, config: pytest.Config) -> Conformance:
         """The run that the command line describes."""
-        level = config.getoption("--level")
-        if level not in LEVELS:
-            raise SelectionError(f"unknown level {level!r}; known: {', '.join(LEVELS)}")
-        names = split_names(config.getoption("--backend"))
-        subjects = select_subjects(names)
-        explicit = [name for name in names if name not in (ALL, AUTO)]
-        named = frozenset(subject.name for subject in (select_subjects(explicit) if explicit else ()))
-        devices = split_names(config.getoption("--device")) or ["cpu"]
-        dtypes = split_names(config.getoption("--dtype"))
-        targets = select_targets(subjects, devices, dtypes)
-        if not targets:
-            raise SelectionError("no subject has the wanted device and dtype; see `xentcheck list`")
-        clauses = tuple(CONTRACT[id] for id in select_clauses(split_names(config.getoption("--clause")), CONTRACT))
-        run = cls(
-            targets,
-            LEVELS[level],
-            load_ledger(),
-            _seed(config),
-            _memory(config),
-            named,
-            frozenset(dtypes),
-            Path(config.getoption("--report-dir")),
-            clauses=clauses,
+        plan = plan_of(
+            split_names(config.getoption("--backend")),
+            devices=split_names(config.getoption("--device")),
+            dtypes=split_names(config.getoption("--dtype")),
+            clauses=split_names(config.getoption("--clause")),
+            level=config.getoption("--level"),
+            seed=_seed(config),
+            memory=_memory(config),
         )
-        run.subjects.update({subject.name: subject for subject in subjects})
-        return run
-
-    def bench(self, target: Target) -> Bench:
-        """Where the target is put to the test."""
-        return Bench(target, self.pool, self.subjects)
-
-    def why_not(self, clause: Clause, target: Target) -> tuple[Status, str] | None:
-        """Why a clause is not judged on a target, known before anything runs; None if it is."""
-        subject = target.subject
-        if lacking := clause.lacks(subject):
-            return Status.UNSUPPORTED, f"{subject.name} {lacking}"
-        judged = self.level.dtypes(subject, policy=clause.kind == "policy")
-        if target.dtype not in judged and target.dtype not in self.asked_dtypes:
-            reason = (
-                f"level {self.level.name}: judged in {', '.join(judged)}; a deeper level or --dtype runs the others"
-            )
-            return Status.NOT_RUN, reason
-        if clause.processes and (self.level.name == "quick" or target.dtype != _DTYPE_OF_PROCESSES):
-            reason = f"it starts a process of its own: {_DTYPE_OF_PROCESSES} at --level=standard runs it"
-            return Status.NOT_RUN, reason
-        if self.level.postpones(subject, options=clause.options, programs=clause.programs):
-            reason = f"level {self.level.name}: each shape or argument costs a compilation; --level=standard runs it"
-            return Status.NOT_RUN, reason
-        return None
-
-    def ordered_targets(self) -> list[Target]:
-        """Targets by worker: each framework is loaded once, and its worker is stopped when it is done."""
-        states = {target: state_of(target.subject, target.device, target.dtype) for target in self.targets}
-        first = {state: index for index, state in reversed(list(enumerate(states.values())))}
-        return sorted(self.targets, key=lambda target: first[states[target]])
+        return cls(plan, Path(config.getoption("--report-dir")))
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """The contract file holds one item per clause and target."""
@@ -146,9 +76,9 @@ class Conformance:
         return contract
 
     def _items(self, parent: ContractFile) -> Iterator[ClauseItem]:
-        for target in self.ordered_targets():
-            for clause in self.clauses:
-                if self.why_not(clause, target) is None:
+        for target in self.plan.ordered_targets():
+            for clause in map(CONTRACT.__getitem__, self.plan.clauses):
+                if self.plan.why_not(clause, target) is None:
                     name = f"{clause.id} {clause.title} [{target.id}]"
                     item: ClauseItem = ClauseItem.from_parent(parent, name=name, clause=clause, target=target, run=self)
                     item.add_marker(_mark(clause.family))
@@ -158,10 +88,7 @@ class Conformance:
     def pytest_runtest_teardown(self, nextitem: pytest.Item | None) -> None:
         """Stop the workers that the next item has no use for: memory stays bounded by a subject and its twins."""
         if isinstance(nextitem, ClauseItem):
-            target = nextitem.target
-            twins = [name for name in (target.subject.mode_twin, target.subject.form_twin) if name]
-            used = [target.subject, *(self.subjects[name] for name in twins)]
-            self.pool.keep_only({state_of(subject, target.device, target.dtype) for subject in used})
+            self.pool.keep_only(self.plan.states(nextitem.target))
 
     def pytest_unconfigure(self) -> None:
         """Leave no process behind."""

@@ -11,10 +11,7 @@ import pytest
 from xentcheck.bench import Target
 from xentcheck.clauses import Clause
 from xentcheck.failure_files import FOLDER
-from xentcheck.judge import Assignment, judge
-from xentcheck.panel import CLAUSE as PANEL
-from xentcheck.panel import PanelAnswer, answer_panel
-from xentcheck.repro import with_script
+from xentcheck.panel import PanelAnswer
 from xentcheck.text import describe_failure
 from xentcheck_reports import Record, Status
 
@@ -53,19 +50,14 @@ class ClauseItem(pytest.Item):
     def runtest(self) -> None:
         """Judge the clause, attach the record, and tell pytest."""
         run = self.conformance
-        bench = run.bench(self.target)
-        if self.clause is PANEL:
-            answer = answer_panel(bench, run.ledger)
-            if isinstance(answer, PanelAnswer):
-                # Judged by the controlling process, once every subject has answered.
-                self.user_properties.append((PANEL_PROPERTY, answer.model_dump_json()))
-            else:
-                self._report(answer)
+        answer = run.plan.judge(self.clause.id, self.target, run.pool)
+        if isinstance(answer, PanelAnswer):
+            # Judged by the controlling process, once every subject has answered.
+            self.user_properties.append((PANEL_PROPERTY, answer.model_dump_json()))
         else:
-            self._report(judge(Assignment(self.clause, bench, run.level, run.ledger, run.seed, run.memory)))
+            self._report(answer)
 
     def _report(self, record: Record) -> None:
-        record = with_script(record, self.clause, self.conformance.bench(self.target))
         self.user_properties.append((RECORD_PROPERTY, record.model_dump_json()))
         if record.status is Status.NOT_RUN:
             pytest.skip(record.reason or "not run")

@@ -15,6 +15,7 @@ import click
 
 from xentcheck.bugs import load_bugs
 from xentcheck.contract import CONTRACT
+from xentcheck.exits import Exit
 from xentcheck.faults import Fault, Registry, load_registry
 from xentcheck.run_header import run_header
 from xentcheck.selection import SelectionError, select_subjects
@@ -22,8 +23,6 @@ from xentcheck.selftest.run import TIERS, Result, Tier, results, tasks
 from xentcheck.selftest.text import matrix_lines, result_line
 from xentcheck_adapters import Subject
 from xentcheck_reports import Hearing, KillMatrix, ReportWriteError, RunHeader, Trial, write_kills, write_self_test
-
-_FAILED, _INTERRUPTED = 1, 130
 
 
 @click.command(name="self-test")
@@ -56,9 +55,11 @@ def self_test(full: bool, names: tuple[str, ...], seed: int, output: Path, proce
     if trouble:
         click.echo(f"Error: {trouble}", err=True)
     if trouble == _STOPPED:
-        sys.exit(_INTERRUPTED)
-    if trouble or not matrix.passes:
-        sys.exit(_FAILED)
+        sys.exit(Exit.INTERRUPTED)
+    if not matrix.passes:
+        sys.exit(Exit.DOES_NOT)
+    if trouble:
+        sys.exit(Exit.NOT_JUDGED)
 
 
 _STOPPED = "interrupted; this is what there was so far"

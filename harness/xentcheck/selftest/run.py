@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing.connection import wait
-from threading import Thread
 
 from xentcheck.faults import Fault, Registry
 from xentcheck.levels import LEVELS, Level
+from xentcheck.processes import dealt_out
 from xentcheck.selftest.trial import Court, hear, try_fault
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import FLOAT_DTYPES
@@ -62,35 +57,8 @@ def results(todo: Sequence[Task], *, seed: int, processes: int) -> Generator[Res
 
     Raises concurrent.futures.process.BrokenProcessPool if one of them was killed.
     """
-    others = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _open_court, (seed,))
-    try:
-        for done in as_completed([executor.submit(_in_court, task) for task in todo]):
-            yield done.result()
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()  # their workers end with them
+    return dealt_out([partial(_in_court, task, seed) for task in todo], processes)
 
 
-_court: Court
-
-
-def _open_court(seed: int) -> None:
-    """Of a process: its workers, for as long as it lives."""
-    global _court
-    Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that people see
-    _court = Court(WorkerPool(), seed)
-
-
-def _end_with_parent() -> None:
-    """However that ended: a process of a pool waits for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _in_court(task: Task) -> Result:
-    return task(_court)
+def _in_court(task: Task, seed: int, pool: WorkerPool) -> Result:
+    return task(Court(pool, seed))

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from xentcheck.workers.process import Limits, WorkerDied, WorkerHung, WorkerProcess, WorkerTooBig
 from xentcheck_adapters import Call, Crashed, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
+from xentcheck_adapters.slab import Slab
 from xentcheck_adapters.wire import Header, pack_call, unpack_outcome
 
 StateKey = tuple[str, tuple[tuple[str, str], ...]]
@@ -29,9 +30,25 @@ class Opened:
         return replace(subject, options=subject.options & self.options, **self.found)
 
 
+class Running(Protocol):
+    """A worker that was started: see WorkerProcess."""
+
+    outgoing: Slab
+    incoming: Slab
+
+    def send(self, request: Header) -> None:
+        """Post a request."""
+
+    def receive(self, seconds: float) -> Header:
+        """The answer to it."""
+
+    def close(self) -> None:
+        """Stop."""
+
+
 @dataclass
 class _Slot:
-    process: WorkerProcess
+    process: Running
     opened: dict[tuple[str, str], Opened] = field(default_factory=dict)
 
 
@@ -128,8 +145,11 @@ class WorkerPool:
 
     def _slot(self, key: StateKey) -> _Slot:
         if key not in self._slots:
-            self._slots[key] = _Slot(WorkerProcess(self._interpreter, dict(key[1]), self._limits))
+            self._slots[key] = _Slot(self._start(key))
         return self._slots[key]
+
+    def _start(self, key: StateKey) -> Running:
+        return WorkerProcess(self._interpreter, dict(key[1]), self._limits)
 
     def _forget(self, slot: _Slot) -> None:
         self._slots = {key: value for key, value in self._slots.items() if value is not slot}

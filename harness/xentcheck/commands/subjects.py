@@ -1,0 +1,56 @@
+"""`xentcheck list`: subjects, where they run, and with which versions."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from xentcheck.commands.arguments import complete_subjects, selected
+from xentcheck.run_header import versions_of
+from xentcheck.selection import DEVICES, extras_of, install_hint, missing_modules
+from xentcheck_adapters import Subject
+
+
+@click.command(name="list")
+@click.option(
+    "--backend",
+    multiple=True,
+    default=("all",),
+    shell_complete=complete_subjects,
+    help="Names as pytest --backend takes them.",
+)
+@click.option("--device", multiple=True, default=DEVICES, type=click.Choice(DEVICES), help="Only these devices.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array of jobs: a framework on a device each.")
+def list_subjects(backend: tuple[str, ...], device: tuple[str, ...], as_json: bool) -> None:
+    """Show the known subjects: where they can run, which versions are installed or what is missing, what they call."""
+    subjects = [subject for subject in selected(backend) if set(device) & set(subject.devices)]
+    if as_json:
+        click.echo(json.dumps(_jobs(subjects, device)))
+        return
+    states = {subject.name: _state(subject) for subject in subjects}
+    width, wide = (max(map(len, column), default=0) for column in (states, states.values()))
+    for subject in subjects:
+        where, state = "/".join(subject.devices), states[subject.name]
+        click.echo(f"{subject.name:{width}}  {where:8}  {state:{wide}}  {subject.api} ({subject.mode})")
+
+
+def _state(subject: Subject) -> str:
+    """Versions of what a subject needs, read without importing it, or what to type to install it."""
+    if missing := missing_modules(subject):
+        return f"not installed: {install_hint(missing)}"
+    return ", ".join(f"{module} {version}" for module, version in versions_of(subject).items())
+
+
+def _jobs(subjects: list[Subject], devices: tuple[str, ...]) -> list[dict[str, str]]:
+    """A job per group of subjects and device, with what to install for it: what a CI matrix needs."""
+    jobs: dict[tuple[str, str], dict[str, str]] = {}
+    for subject in subjects:
+        parts = subject.name.split(".")
+        group = ".".join(parts[:2]) if parts[0] == "keras" else parts[0]
+        for device in subject.devices:
+            if device in devices:
+                extras = ",".join(extras_of(subject.requires, device))
+                install = f".[{extras}]" if extras else "."
+                jobs[group, device] = {"backend": group, "device": device, "install": install}
+    return list(jobs.values())
