@@ -23,6 +23,7 @@ from xentcheck_reports import (
     Run,
     RunHeader,
     Status,
+    probe_lines,
     write_records,
     write_report,
 )
@@ -105,7 +106,10 @@ class Reporting:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The matrix of subjects and clauses, what failed across frameworks, and where the report is."""
         terminalreporter.section("xentcheck")
-        for line, markup in matrix_lines(Run(self._header, tuple(self._records))):
+        run = Run(self._header, tuple(self._records))
+        for line in probe_lines(run.records):
+            terminalreporter.write_line(line)
+        for line, markup in matrix_lines(run):
             terminalreporter.write_line(line, **markup)
         for record in self._records:
             if record.clause == "EQ-2" and record.failure:

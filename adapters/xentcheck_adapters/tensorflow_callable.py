@@ -1,0 +1,107 @@
+"""TensorFlow callables named `tf:MODULE_OR_FILE:QUALNAME`.
+
+    fn(logits, labels, *, axis=-1, weight=None, sample_weight=None, ignore_index=-100, label_smoothing=0.0, z_loss=0.0,
+       softcap=None, reduction="mean") -> loss                      # a GradientTape differentiates it
+
+Keyword parameters that a signature lacks are options it does not offer; without `reduction` it returns a loss per row.
+Of a function with parameters of the names `logits` and `labels` the order does not matter: those of tf.nn have the
+labels first. The function is called as it is written: a tf.function stays one, and nothing is made one.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Callable
+
+from xentcheck_adapters import tensorflow_autodiff, tensorflow_nn, tensorflow_procedures, tensorflow_recipe
+from xentcheck_adapters.call import Call
+from xentcheck_adapters.callables import (
+    OPTIONS,
+    REDUCTION,
+    arguments,
+    axis_keyword,
+    offered_of,
+    parameters_of,
+    reduction_keyword,
+    signature_of,
+    stranger,
+)
+from xentcheck_adapters.loading import load, target_of
+from xentcheck_adapters.outcome import Returned
+from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
+from xentcheck_adapters.subject import TENSORFLOW_AXES, Subject
+
+_BY_NAME = ("logits", "labels")
+
+
+def subject_from_spec(spec: str) -> Subject:
+    """The subject of `tf:MODULE_OR_FILE:QUALNAME`; ValueError if the spec has another form."""
+    return stranger(
+        spec,
+        adapter="tensorflow_callable",
+        framework="tensorflow",
+        requires=("tensorflow",),
+        procedures=frozenset(tensorflow_procedures.OF_STRANGERS),
+        label_dtypes=("int64", "int32"),
+        devices=("cpu", "cuda"),
+        class_axes=TENSORFLOW_AXES,
+        environment=tensorflow_autodiff.ENVIRONMENT,
+    )
+
+
+versions = tensorflow_nn.versions
+
+
+def offered_options(subject: str) -> list[str]:
+    """The options among the signature's parameters, and the derivatives that a tape can be asked for."""
+    return offered_of(_accepted(subject))
+
+
+def signature(subject: str) -> list[str]:
+    """Which arguments it has that say how a call is read and its loss returned."""
+    return signature_of(_accepted(subject), *_BY_NAME)
+
+
+def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
+    """A runner for the named function; Unavailable without the device, or if it is not found."""
+    place = tensorflow_autodiff.open_device(device)
+    load(subject)
+
+    def run(call: Call) -> Returned:
+        step = tensorflow_autodiff.gradient_step(_loss(subject, call))
+        return tensorflow_autodiff.evaluate(step, call, place)
+
+    return run
+
+
+def _accepted(subject: str) -> frozenset[str]:
+    return parameters_of(load(subject), (*OPTIONS, REDUCTION))
+
+
+def _loss(subject: str, call: Call) -> Callable[[Any, Any], Any]:
+    """The function of (logits, labels) that a call's options make."""
+    import tensorflow as tf
+
+    accepted = _accepted(subject)
+    function = functools.partial(load(subject), **arguments(call, accepted, tf.constant))
+    if accepted.issuperset(_BY_NAME):
+        return lambda logits, labels: function(logits=logits, labels=labels)
+    return function
+
+
+def recipe(subject: Subject, call: Call) -> Recipe:
+    """A call of the named function as lines."""
+    imports, target = imported(target_of(subject.name))
+    weights = ("weight", "sample_weight")
+    given = {
+        **{name: None if getattr(call, name) is None else tensorflow_recipe.constant(name, call) for name in weights},
+        **axis_keyword(subject, call),
+        "ignore_index": call.ignore_index,
+        "label_smoothing": call.label_smoothing or None,
+        "z_loss": call.z_loss or None,
+        "softcap": call.softcap,
+        **reduction_keyword(subject, call),
+    }
+    by_name = set(subject.signature).issuperset(_BY_NAME)
+    operands = "logits=x, labels=y" if by_name else "x, y"
+    return tensorflow_recipe.taped(LossText(f"{target}({operands}{Keywords(given)})", call, imports=imports))
