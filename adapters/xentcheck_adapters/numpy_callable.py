@@ -31,6 +31,7 @@ from xentcheck_adapters.recipe import Keywords, Recipe, imported, is_bfloat16
 from xentcheck_adapters.subject import Precision, Subject
 
 BUILT_IN = "numpy"
+_GRAD_OUTPUT = "grad_output"
 _REQUIRES = ("numpy", "ml_dtypes")
 _LABEL_DTYPES = ("int64", "int32")
 
@@ -75,7 +76,7 @@ def load_function(subject: str) -> Function:
 
 
 def _accepted(function: Function) -> frozenset[str]:
-    return parameters_of(function, (*OPTIONS, REDUCTION, "grad_output"))
+    return parameters_of(function, (*OPTIONS, REDUCTION, _GRAD_OUTPUT))
 
 
 def offered_options(subject: str) -> list[str]:
@@ -85,7 +86,7 @@ def offered_options(subject: str) -> list[str]:
 
 def signature(subject: str) -> list[str]:
     """Which arguments it has that say how a call is read and its loss returned."""
-    return signature_of(_accepted(load_function(subject)))
+    return signature_of(_accepted(load_function(subject)), _GRAD_OUTPUT)
 
 
 def versions() -> dict[str, str]:
@@ -99,7 +100,7 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         raise Unavailable(f"NumPy runs on cpu, got device {device!r}")
     function = load_function(subject)
     accepted = _accepted(function)
-    missing = sorted({REDUCTION, "grad_output"} - accepted)
+    missing = sorted({REDUCTION, _GRAD_OUTPUT} - accepted)
     if missing:
         raise Unavailable(f"{subject} must take the keyword arguments {', '.join(missing)}; others are optional")
 

@@ -21,7 +21,7 @@ from xentcheck_adapters.procedures import LOSS_ALONE
 
 Ask = Callable[[Call], Outcome]
 
-_FROM_LOGITS = "from_logits"
+_FROM_LOGITS, _GRAD_OUTPUT = "from_logits", "grad_output"
 _KINDS = {"index": "class indices", "dense": "rows"}
 _LOGITS = np.array([[0.5, 2.0, -1.0], [1.5, 0.0, 0.5]], np.float32)  # of as many rows as no broadcast takes for classes
 _LABELS: dict[str, Array] = {
@@ -48,10 +48,13 @@ _LONGEST = 160  # characters of somebody's message
 def probe(subject: Subject, ask: Ask, versions: Mapping[str, str]) -> tuple[Subject, str]:
     """The subject, of which the signature has told its part, as a few calls show it; and what was found, in one line.
 
-    Raises Unavailable, with the reason, if it takes no kind of labels, or gives no loss per row and has no argument to
-    ask for one.
+    Raises Unavailable, with the reason, if it does not answer in time, if it takes no kind of labels, or if it gives no
+    loss per row and has no argument to ask for one.
     """
-    subject = replace(subject, **_labels(subject, ask))
+    outcomes = {kind: _first_answer(subject, kind, ask) for kind in subject.labels}
+    if not any(isinstance(outcome, Returned) for outcome in outcomes.values()):
+        return subject, f"{subject.name}: answers no harmless call: {_nothing(subject, outcomes)}"
+    subject = replace(subject, **_labels(subject, outcomes, ask))
     subject = replace(subject, class_axes=_class_axes(subject, ask), options=_options(subject, ask))
     subject, mean = _mean(subject, ask)
     troubles = _arguments(subject, ask)
@@ -77,19 +80,34 @@ def _plain(kind: str, **fields: Any) -> Call:
     return Call(_LOGITS, _LABELS[kind], procedure=LOSS_ALONE, **fields)
 
 
-def _labels(subject: Subject, ask: Ask) -> dict[str, Any]:
-    """The kinds of labels that are not refused, and in which dtypes indices are not."""
-    outcomes = {kind: ask(_plain(kind)) for kind in subject.labels}
+def _first_answer(subject: Subject, kind: str, ask: Ask) -> Outcome:
+    """To the kind of labels, indices in the first dtype that is not refused; or else the first refusal."""
+    rows = _plain(kind)
+    dtypes = subject.label_dtypes if kind == "index" else (rows.labels.dtype.name,)
+    outcomes = (ask(replace(rows, labels=rows.labels.astype(dtype))) for dtype in dtypes)
+    first = next(outcomes)
+    return first if not isinstance(first, Refused) else next((o for o in outcomes if not isinstance(o, Refused)), first)
+
+
+def _nothing(subject: Subject, outcomes: Mapping[str, Outcome]) -> str:
+    """Why there is no answer at all, for a function that is judged all the same, since it was written to our signature;
+    Unavailable for any other, which somebody may have named by mistake, and for one that hangs."""
+    told = [f"{_KINDS[kind]} ({_why(outcome)})" for kind, outcome in outcomes.items()]
+    hangs = any(isinstance(outcome, TimedOut) for outcome in outcomes.values())
+    if hangs or _GRAD_OUTPUT not in subject.signature:
+        raise Unavailable(f"{subject.name} takes neither {' nor '.join(told)}")
+    return ", ".join(told)
+
+
+def _labels(subject: Subject, outcomes: Mapping[str, Outcome], ask: Ask) -> dict[str, Any]:
+    """The kinds of labels that are not refused, and in which dtypes indices are not; of what was written to our
+    signature all of them are due."""
     dtypes = subject.label_dtypes
-    if "index" in outcomes:
+    if "index" in outcomes and _GRAD_OUTPUT not in subject.signature:
         rows = _plain("index")
         asked = {name: ask(replace(rows, labels=rows.labels.astype(name))) for name in dtypes}
         dtypes = tuple(name for name in dtypes if not isinstance(asked[name], Refused)) or dtypes
-        outcomes["index"] = asked[dtypes[0]]
     answered = {kind: outcome.loss.shape for kind, outcome in outcomes.items() if isinstance(outcome, Returned)}
-    if not answered:
-        told = " nor ".join(f"{_KINDS[kind]} ({_why(outcome)})" for kind, outcome in outcomes.items())
-        raise Unavailable(f"{subject.name} takes neither {told}")
     reduces = REDUCTION in subject.signature
     per_row = [kind for kind, shape in answered.items() if shape == _LOGITS.shape[:1]]
     if not per_row and not reduces:
