@@ -14,7 +14,6 @@ Judged in float32, the dtype in which Keras computes losses: a Loss turns what i
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 import os
@@ -156,20 +155,24 @@ def _ours(names: Iterable[str]) -> frozenset[str]:
 
 
 def _made(target: Any, call: Call) -> Any:
-    """The object to call: one of the class, or a copy of the object with the call's reduction."""
-    made_with = _made_with(target)
-    made: Any = copy.copy(target)
-    if inspect.isclass(target):
-        made = target(**_keywords(call, made_with - {_SAMPLE_WEIGHT}))
-    if REDUCTION not in made_with:
-        made.reduction = _REDUCTIONS[call.reduction]
-    return made
+    """The object to call: one of the class, or the object that is named."""
+    return target(**_keywords(call, _made_with(target) - {_SAMPLE_WEIGHT})) if inspect.isclass(target) else target
 
 
 def _of_object(target: Any, call: Call) -> keras_losses.Loss:
     made = _made(target, call)
     weights = {} if call.sample_weight is None else {_SAMPLE_WEIGHT: call.sample_weight}
-    return lambda logits, labels: made(labels, logits, **weights)
+
+    def loss(logits: Any, labels: Any) -> Any:
+        before = made.reduction
+        if REDUCTION not in _made_with(target):
+            made.reduction = _REDUCTIONS[call.reduction]
+        try:
+            return made(labels, logits, **weights)
+        finally:
+            made.reduction = before  # of an object that is named, others may know
+
+    return loss
 
 
 def _of_function(target: Function, call: Call) -> keras_losses.Loss:

@@ -4,13 +4,14 @@
        softcap=None, reduction="mean") -> loss                      # a GradientTape differentiates it
 
 Keyword parameters that a signature lacks are options it does not offer; without `reduction` it returns a loss per row.
-Of a function with parameters of the names `logits` and `labels` the order does not matter: those of tf.nn have the
-labels first. The function is called as it is written: a tf.function stays one, and nothing is made one.
+A function with a parameter `labels` before one `logits` is given the labels first, as those of tf.nn are. It is called
+as it is written: a tf.function stays one, and nothing is made one.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any, Callable
 
 from xentcheck_adapters import tensorflow_autodiff, tensorflow_nn, tensorflow_procedures, tensorflow_recipe
@@ -31,7 +32,7 @@ from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import TENSORFLOW_AXES, Subject
 
-_BY_NAME = ("logits", "labels")
+_LABELS_FIRST = "labels first"  # in a signature
 
 
 def subject_from_spec(spec: str) -> Subject:
@@ -59,7 +60,7 @@ def offered_options(subject: str) -> list[str]:
 
 def signature(subject: str) -> list[str]:
     """Which arguments it has that say how a call is read and its loss returned."""
-    return signature_of(_accepted(subject), *_BY_NAME)
+    return [*signature_of(_accepted(subject)), *([_LABELS_FIRST] if _has_labels_first(subject) else [])]
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
@@ -82,11 +83,14 @@ def _loss(subject: str, call: Call) -> Callable[[Any, Any], Any]:
     """The function of (logits, labels) that a call's options make."""
     import tensorflow as tf
 
-    accepted = _accepted(subject)
-    function = functools.partial(load(subject), **arguments(call, accepted, tf.constant))
-    if accepted.issuperset(_BY_NAME):
-        return lambda logits, labels: function(logits=logits, labels=labels)
-    return function
+    function = functools.partial(load(subject), **arguments(call, _accepted(subject), tf.constant))
+    # By position: to what it is given by name, a tf.custom_gradient has the gradient of the operations inside.
+    return (lambda logits, labels: function(labels, logits)) if _has_labels_first(subject) else function
+
+
+def _has_labels_first(subject: str) -> bool:
+    names = list(inspect.signature(load(subject)).parameters)
+    return {"labels", "logits"} <= {*names} and names.index("labels") < names.index("logits")
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:
@@ -102,6 +106,5 @@ def recipe(subject: Subject, call: Call) -> Recipe:
         "softcap": call.softcap,
         **reduction_keyword(subject, call),
     }
-    by_name = set(subject.signature).issuperset(_BY_NAME)
-    operands = "logits=x, labels=y" if by_name else "x, y"
+    operands = "y, x" if _LABELS_FIRST in subject.signature else "x, y"
     return tensorflow_recipe.taped(LossText(f"{target}({operands}{Keywords(given)})", call, imports=imports))

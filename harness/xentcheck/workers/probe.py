@@ -51,7 +51,7 @@ def probe(subject: Subject, ask: Ask, versions: Mapping[str, str]) -> tuple[Subj
     Raises Unavailable, with the reason, if it does not answer in time, if it takes no kind of labels, or if it gives no
     loss per row and has no argument to ask for one.
     """
-    outcomes = {kind: _first_answer(subject, kind, ask) for kind in subject.labels}
+    outcomes = {kind: ask(_plain(kind)) for kind in subject.labels}
     if not any(isinstance(outcome, Returned) for outcome in outcomes.values()):
         return subject, f"{subject.name}: answers no harmless call: {_nothing(subject, outcomes)}"
     subject = replace(subject, **_labels(subject, outcomes, ask))
@@ -65,7 +65,7 @@ def probe(subject: Subject, ask: Ask, versions: Mapping[str, str]) -> tuple[Subj
         f"reduction {', '.join(subject.reductions)}" if REDUCTION in subject.signature else "a loss per row",
         _place(subject),
         (", ".join(working) or "no options") + (f" ({', '.join(lacking)} not offered)" if lacking else ""),
-        *([f"{_FROM_LOGITS}=True is passed"] if _FROM_LOGITS in subject.signature else []),
+        *_logits(subject),
         *mean,
         _upstream(subject, ask),
         *_reductions(subject, ask),
@@ -78,15 +78,6 @@ def probe(subject: Subject, ask: Ask, versions: Mapping[str, str]) -> tuple[Subj
 
 def _plain(kind: str, **fields: Any) -> Call:
     return Call(_LOGITS, _LABELS[kind], procedure=LOSS_ALONE, **fields)
-
-
-def _first_answer(subject: Subject, kind: str, ask: Ask) -> Outcome:
-    """To the kind of labels, indices in the first dtype that is not refused; or else the first refusal."""
-    rows = _plain(kind)
-    dtypes = subject.label_dtypes if kind == "index" else (rows.labels.dtype.name,)
-    outcomes = (ask(replace(rows, labels=rows.labels.astype(dtype))) for dtype in dtypes)
-    first = next(outcomes)
-    return first if not isinstance(first, Refused) else next((o for o in outcomes if not isinstance(o, Refused)), first)
 
 
 def _nothing(subject: Subject, outcomes: Mapping[str, Outcome]) -> str:
@@ -232,6 +223,13 @@ def _upstream(subject: Subject, ask: Ask) -> str:
     if plain.shape == _LOGITS.shape and _same(given, _UPSTREAM[:, None] * plain):
         return "the upstream gradient arrives"
     return "the upstream gradient " + ("changes nothing" if _same(given, plain) else "arrives as another factor")
+
+
+def _logits(subject: Subject) -> list[str]:
+    """How a loss of Keras, which may be one of probabilities, knows that it is given logits."""
+    if _FROM_LOGITS in subject.signature:
+        return [f"{_FROM_LOGITS}=True is passed"]
+    return [f"without {_FROM_LOGITS} it is given logits"] if subject.framework.startswith("keras") else []
 
 
 def _place(subject: Subject) -> str:
