@@ -70,7 +70,7 @@ def subject_from_spec(spec: str) -> Subject:
         label_dtypes=("int64", "int32"),
         dtypes=("float32",),
         devices=("cpu", "cuda") if has_gradients else ("cpu",),
-        mean_divides_by={"index": "kept or rows", "dense": "rows"},
+        mean_divides_by={"index": "kept", "dense": "rows"},
         class_axes=TENSORFLOW_AXES,
         casts_labels=True,
         retraces=backend == "jax",

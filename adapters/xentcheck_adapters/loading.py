@@ -95,7 +95,7 @@ def _module_from_name(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise Unavailable(_where_and_what(name, error)) from error
-        part = "" if error.name == name else f" ({error.name!r} of {name!r})"
+        part = "" if error.name == name else f" (of {name})"
         raise Unavailable(
             f"there is no module {error.name!r}{part} in {Path.cwd()}, nor in the environment of {sys.executable}"
         ) from error

@@ -54,8 +54,8 @@ class Subject:
     differentiable  whether it has gradients; one without is judged by its loss alone
     precision  per dtype
     mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows, times their sample weights), "sample_weights" (the
-                     sum of those; kept rows without), "kept" (kept rows), "rows" (N); "kept or rows" of one that
-                     nobody described, until it is opened
+                     sum of those; kept rows without), "kept" (kept rows; of one that nobody described perhaps
+                     "rows", once it is opened), "rows" (N)
     empty_mean       the mean over no rows at all: NaN or 0, or None (undeclared)
     zero_times_inf   per-row loss where a soft label of 0 meets a logit of -inf: "zero", "nan", or "any" (undeclared)
     class_axes       where logits of more (or fewer) dimensions than (N, C) may have their classes, the documented place

@@ -148,8 +148,9 @@ def _options(subject: Subject, ask: Ask) -> frozenset[str]:
 
 
 def _mean(subject: Subject, ask: Ask) -> tuple[Subject, list[str]]:
-    """The subject with what its mean divides by, where its flavour leaves open whether ignored rows count."""
-    if subject.mean_divides_by["index"] != "kept or rows":
+    """The subject with what its mean divides by, where class weights are no matter: "kept", or all rows where ignored
+    ones count, which the mean over the batch size of Keras makes of rows whose loss is zero."""
+    if subject.mean_divides_by["index"] != "kept":
         return subject, []
     divisor, told = "kept", []
     if subject.offers("ignore_index") and {"index"} <= {*subject.labels} and "mean" in subject.reductions:

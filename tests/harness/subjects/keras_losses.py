@@ -14,6 +14,8 @@ def sparse(y_true: Tensor, y_pred: Tensor, from_logits: bool = False, ignore_cla
     """Class indices; NaN for one that is no class. Honest."""
     if not from_logits:
         y_pred = ops.log(y_pred)
+    if tuple(y_true.shape) != tuple(y_pred.shape[:-1]):
+        raise ValueError(f"got labels {y_true.shape} for logits {y_pred.shape}")
     labels, classes = ops.cast(y_true, "int32"), y_pred.shape[-1]
     kept = ops.ones_like(labels, "bool") if ignore_class is None else labels != ignore_class
     y_pred = ops.where(kept[..., None], y_pred, 0.0)
