@@ -63,7 +63,8 @@ class Subject:
     described        whether anybody knows the subject; one that nobody does is drawn more cases
     signature        of one that nobody does, once it is opened: the arguments that its signature has and its flavour
                      gives it beside the options, and "class" for what is made first and called then
-    casts_labels     by its framework's custom, labels of any dtype are class indices, and (N, 1) means (N,)
+    keras_customs    a stranger of Keras, by whose customs labels of any dtype are class indices, (N, 1) means (N,), and
+                     the losses of no rows are not reduced
     largest_classes  most classes it is asked about, where driving it costs more than the loss does; None for any number
     retraces         a new shape or option costs a compilation, so few of them are drawn
     slow_traces      that compilation takes seconds
@@ -97,7 +98,7 @@ class Subject:
     class_axes: tuple[int, ...] = ()
     described: bool = True
     signature: tuple[str, ...] = ()
-    casts_labels: bool = False
+    keras_customs: bool = False
     largest_classes: int | None = None
     retraces: bool = False
     slow_traces: bool = False

@@ -45,7 +45,7 @@ def _malformed(kinds: tuple[str, ...]) -> Callable[[Scope], SearchStrategy[Case]
 def refusable(subject: Subject, kinds: tuple[str, ...]) -> tuple[str, ...]:
     """The malformations a subject has to refuse: one that also takes dense labels may read rows as those, and one that
     casts its labels what its framework's custom takes for indices."""
-    dense, casts = "dense" in subject.labels, subject.casts_labels
+    dense, casts = "dense" in subject.labels, subject.keras_customs
     return tuple(kind for kind in kinds if not (dense and kind.endswith("rows")) and not (casts and kind in _CUSTOMARY))
 
 

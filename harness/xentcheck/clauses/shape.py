@@ -123,6 +123,7 @@ def _no_rows(scope: Scope) -> tuple[Case, ...]:
         _plain(scope, rows=0, classes=3, labels=kind, reduction=reduction)
         for kind in scope.kinds
         for reduction in scope.subject.reductions
+        if reduction == "none" or not scope.subject.keras_customs
     )
 
 
