@@ -20,7 +20,7 @@ OPTIONS = ("weight", "sample_weight", "ignore_index", "label_smoothing", "z_loss
 AXIS, REDUCTION = "axis", "reduction"
 CLASS = "class"  # in a signature: what is named is made first and called then; no argument has this name
 DERIVATIVES = ("hvp", "grad_labels")  # what a framework that differentiates can be asked for beside the gradient
-_PRECISION = {
+PRECISION = {
     "float16": Precision("uniform", "lane", 4, offset=True),
     "bfloat16": Precision("uniform", "lane", 4, offset=True),
     "float32": Precision("stored", "lane", 4, offset=True),
@@ -36,7 +36,7 @@ def stranger(spec: str, *, adapter: str, framework: str, requires: tuple[str, ..
     """
     described: dict[str, Any] = {
         "labels": ("index", "dense"),
-        "precision": _PRECISION,
+        "precision": PRECISION,
         "options": frozenset({*OPTIONS, *DERIVATIVES}),
         "reductions": REDUCTIONS,
         "mean_divides_by": {"index": "weights", "dense": "sample_weights"},

@@ -23,12 +23,13 @@ from typing import Any, Callable
 
 import numpy as np
 
-from xentcheck_adapters import keras_losses
+from xentcheck_adapters import keras_losses, tensorflow_callable, tensorflow_procedures
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.callables import (
     AXIS,
     CLASS,
     OPTIONS,
+    PRECISION,
     REDUCTION,
     Function,
     arguments,
@@ -58,7 +59,8 @@ def subject_from_spec(spec: str) -> Subject:
     """The subject of `keras:MODULE_OR_FILE:QUALNAME` on KERAS_BACKEND, or else on the first installed backend;
     ValueError if the spec has another form, or the backend is none that is known."""
     backend = _backend()
-    has_gradients = backend != "numpy"
+    has_gradients, on_tensorflow = backend != "numpy", backend == "tf"
+    procedures = {*tensorflow_procedures.OF_STRANGERS} if on_tensorflow else keras_losses.PROCEDURES[backend]
     return stranger(
         spec,
         adapter="keras_callable",
@@ -66,7 +68,8 @@ def subject_from_spec(spec: str) -> Subject:
         requires=("keras", "jax" if backend == "numpy" else keras_losses.BACKENDS[backend]),
         differentiable=has_gradients,
         options=frozenset(OPTIONS if backend == "numpy" else {*OPTIONS, "hvp", "grad_labels"}),
-        procedures=keras_losses.PROCEDURES[backend] | {LOSS_ALONE},
+        precision=tensorflow_callable.PRECISION if on_tensorflow else PRECISION,
+        procedures=frozenset({*procedures, LOSS_ALONE}),
         label_dtypes=("int32", "int64"),
         dtypes=("float32",),
         devices=("cpu", "cuda") if has_gradients else ("cpu",),

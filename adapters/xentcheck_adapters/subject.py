@@ -20,6 +20,7 @@ class Precision:
     sums     how the denominator is summed: "pairwise", "block" (runs of `width`), "lane" (`width` running sums)
     row_sums a 16-bit reduction over the rows accumulates in float32 ("wide") or in the dtype ("io")
     offset   the loss is formed as log-sum-exp minus logit, so it loses digits where |log-sum-exp| is large
+    underflow  below how many smallest normal numbers a result of exp may become 0
     elementwise, accumulator, output  dtypes of exp, log and products, of the sums over the classes, and of the results,
              where they differ from what the storage implies; None where they do not
     """
@@ -29,6 +30,7 @@ class Precision:
     width: int = 8
     offset: bool = False
     row_sums: str = "io"
+    underflow: float = 1.0
     elementwise: str | None = None
     accumulator: str | None = None
     output: str | None = None

@@ -38,9 +38,9 @@ def gradient_step(function: Function) -> Step:
 
     def step(logits: Any, labels: Any, cotangent: Any, vector: Any, ask: Ask) -> Results:
         if ask.procedure != "reverse":
-            from xentcheck_adapters.tensorflow_procedures import OF_STRANGERS  # all; they are made of what is here
+            from xentcheck_adapters.tensorflow_procedures import ALL  # which are made of what is here
 
-            return OF_STRANGERS[ask.procedure](function, logits, labels, cotangent, vector)
+            return ALL[ask.procedure](function, logits, labels, cotangent, vector)
         return reverse(function, logits, labels, cotangent, vector, ask.grad_labels)
 
     return step

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+from dataclasses import replace
 from typing import Any, Callable
 
-from xentcheck_adapters import tensorflow_autodiff, tensorflow_nn, tensorflow_procedures, tensorflow_recipe
+from xentcheck_adapters import callables, tensorflow_autodiff, tensorflow_nn, tensorflow_procedures, tensorflow_recipe
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.callables import (
     OPTIONS,
@@ -32,6 +33,8 @@ from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import TENSORFLOW_AXES, Subject
 
+# tf.nn.softmax is oneDNN's on a CPU, which gives 0 for what is below twice the smallest normal number.
+PRECISION = {dtype: replace(precision, underflow=2.0) for dtype, precision in callables.PRECISION.items()}
 _LABELS_FIRST = "labels first"  # in a signature
 
 
@@ -42,6 +45,7 @@ def subject_from_spec(spec: str) -> Subject:
         adapter="tensorflow_callable",
         framework="tensorflow",
         requires=("tensorflow",),
+        precision=PRECISION,
         procedures=frozenset(tensorflow_procedures.OF_STRANGERS),
         label_dtypes=("int64", "int32"),
         devices=("cpu", "cuda"),

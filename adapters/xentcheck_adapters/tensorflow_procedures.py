@@ -118,4 +118,10 @@ PROCEDURES: dict[str, Procedure] = {
     "freed": _freed,
     **OF_GRAPHS,
 }
-OF_STRANGERS: dict[str, Procedure] = {**PROCEDURES, LOSS_ALONE: _loss_alone}
+# Tensors cannot be written to. Variables can, but no logits are one, and what a tf.custom_gradient reads of them in the
+# backward pass is read then.
+OF_STRANGERS: dict[str, Procedure] = {
+    **{name: procedure for name, procedure in PROCEDURES.items() if not name.startswith("overwritten")},
+    LOSS_ALONE: _loss_alone,
+}
+ALL: dict[str, Procedure] = {**PROCEDURES, **OF_STRANGERS}
