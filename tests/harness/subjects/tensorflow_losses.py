@@ -45,7 +45,10 @@ def _rows(
     softcap: float | None,
 ) -> tuple[Tensor, Tensor]:
     """The rows' losses, and what they count in a mean."""
-    classes = logits.shape[axis]
+    classes, rows_shape = logits.shape[axis], logits.shape.as_list()
+    del rows_shape[axis]
+    if labels.shape.as_list() != (rows_shape if labels.dtype.is_integer else logits.shape.as_list()):
+        raise ValueError(f"got labels {labels.shape} for logits {logits.shape}")
     if labels.dtype.is_integer:
         kept = labels != tf.cast(ignore_index, labels.dtype)
         labels = tf.where(kept, labels, tf.zeros_like(labels))
