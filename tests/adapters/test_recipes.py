@@ -17,7 +17,6 @@ import pytest
 from xentcheck.build import build_call
 from xentcheck.cases import Case
 from xentcheck.literals import HEX, assignment
-from xentcheck.stored import ARRAYS
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import state_of
 from xentcheck_adapters import Call, Returned, Subject, adapter_module, built_in_subjects, subject_from_spec
@@ -77,7 +76,7 @@ def script(subject: Subject, asked: list[Call]) -> str:
     for call in map(present, asked):
         hvp = "hvp" if call.vector is not None else ""
         results = f"loss, grad, {hvp}" if subject.differentiable else "loss,"
-        lines += [assignment(name, getattr(call, name)) for name in ARRAYS if getattr(call, name) is not None]
+        lines += [assignment(name, array) for name, array in call.arrays.items()]
         lines += [*recipe(subject, call).lines, f"print(json.dumps([flat(a) for a in ({results})]))"]
     return "\n".join(lines)
 
