@@ -25,7 +25,7 @@ from xentcheck_adapters.callables import (
     signature_of,
     stranger,
 )
-from xentcheck_adapters.loading import load, target_of
+from xentcheck_adapters.loading import load
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import ANY_AXIS, Subject
@@ -92,7 +92,7 @@ def _loss(subject: str, call: Call, device: Any) -> Callable[[Any, Any], Any]:
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function as lines."""
-    imports, target = imported(target_of(subject.name))
+    imports, target = imported(subject.api)
     arrays = {name: None if getattr(call, name) is None else jax_recipe.array(name, call) for name in _WEIGHTS}
     given = {
         **arrays,

@@ -39,7 +39,7 @@ from xentcheck_adapters.callables import (
     signature_of,
     stranger,
 )
-from xentcheck_adapters.loading import load, target_of
+from xentcheck_adapters.loading import load
 from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.procedures import LOSS_ALONE
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
@@ -196,7 +196,7 @@ def _keywords(call: Call, accepted: frozenset[str]) -> dict[str, Any]:
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function, class or object as lines."""
-    imports, target = imported(target_of(subject.name))
+    imports, target = imported(subject.api)
     named = subject.signature
     arrays = {name: f"keras.ops.convert_to_tensor({name})" for name in ("weight",) if call.weight is not None}
     given = {
@@ -221,4 +221,6 @@ def recipe(subject: Subject, call: Call) -> Recipe:
         text = f"loss_of(y, x{Keywords(weights)})"
     else:
         text = f"{target}(y, x{Keywords({**given, **weights})})"
-    return keras_losses.in_backend(_backend(), LossText(text, call, setup, imports))
+    module = subject.framework.partition("-")[2]
+    backend = next(name for name, of in keras_losses.BACKENDS.items() if of == module)
+    return keras_losses.in_backend(backend, LossText(text, call, setup, imports))

@@ -28,7 +28,7 @@ from xentcheck_adapters.callables import (
     signature_of,
     stranger,
 )
-from xentcheck_adapters.loading import load, target_of
+from xentcheck_adapters.loading import load
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import TENSORFLOW_AXES, Subject
@@ -99,7 +99,7 @@ def _has_labels_first(subject: str) -> bool:
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function as lines."""
-    imports, target = imported(target_of(subject.name))
+    imports, target = imported(subject.api)
     weights = ("weight", "sample_weight")
     given = {
         **{name: None if getattr(call, name) is None else tensorflow_recipe.constant(name, call) for name in weights},

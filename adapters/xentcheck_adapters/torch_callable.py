@@ -28,7 +28,7 @@ from xentcheck_adapters.callables import (
     signature_of,
     stranger,
 )
-from xentcheck_adapters.loading import load, target_of
+from xentcheck_adapters.loading import load
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import Subject
@@ -94,7 +94,7 @@ def _loss(subject: str, call: Call, device: Any) -> Callable[[Any, Any], Any]:
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function as lines, or of the named module."""
-    imports, target = imported(target_of(subject.name))
+    imports, target = imported(subject.api)
     arrays = {name: torch_recipe.tensor(name, call) for name in ("sample_weight",) if call.sample_weight is not None}
     given = {
         **{name: text for name, text in torch_recipe.keywords(call).given.items() if name != REDUCTION},
