@@ -84,6 +84,8 @@ def _module_from_file(source: str) -> Any:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
+    except Unavailable:  # it says so itself
+        raise
     except Exception as error:  # whatever a user's file raises
         raise Unavailable(_where_and_what(source, error)) from error
     return module
@@ -99,6 +101,8 @@ def _module_from_name(name: str) -> Any:
         raise Unavailable(
             f"there is no module {error.name!r}{part} in {Path.cwd()}, nor in the environment of {sys.executable}"
         ) from error
+    except Unavailable:
+        raise
     except Exception as error:  # whatever a user's module raises
         raise Unavailable(_where_and_what(name, error)) from error
 
