@@ -12,49 +12,38 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable
 
-import numpy as np
-
 from xentcheck_adapters import jax_autodiff, jax_procedures, jax_recipe
-from xentcheck_adapters.call import REDUCTIONS, Array, Call
+from xentcheck_adapters.call import Call
 from xentcheck_adapters.callables import (
     OPTIONS,
-    PRECISION,
+    REDUCTION,
     arguments,
-    load,
+    axis_keyword,
+    offered_of,
     parameters_of,
-    probe,
-    rows_of_equal_logits,
-    target_of,
+    reduction_keyword,
+    signature_of,
+    stranger,
 )
+from xentcheck_adapters.loading import load
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import ANY_AXIS, Subject
 
-_AXIS = "axis"
 _WEIGHTS = ("weight", "sample_weight")
 
 
 def subject_from_spec(spec: str) -> Subject:
     """The subject of `jax:MODULE_OR_FILE:QUALNAME`; ValueError if the spec has another form."""
-    return Subject(
-        name=spec,
+    return stranger(
+        spec,
         adapter="jax_callable",
         framework="jax",
-        api=target_of(spec),
-        mode="eager",
         requires=("jax",),
-        labels=("index", "dense"),
-        precision=PRECISION,
-        options=frozenset({*OPTIONS, "hvp", "grad_labels"}),
         procedures=frozenset(jax_procedures.OF_STRANGERS),
-        reductions=REDUCTIONS,
         label_dtypes=("int32", "int64"),
         devices=("cpu", "cuda"),
-        mean_divides_by={"index": "weights", "dense": "sample_weights"},
         class_axes=ANY_AXIS,
-        described=False,
-        zero_times_inf="any",
-        empty_mean=None,
         retraces=True,
         environment=jax_autodiff.ENVIRONMENT,
         dtype_environment=jax_autodiff.DTYPE_ENVIRONMENT,
@@ -63,7 +52,12 @@ def subject_from_spec(spec: str) -> Subject:
 
 def offered_options(subject: str) -> list[str]:
     """The options among the signature's parameters, and the derivatives that JAX can be asked for."""
-    return [*(name for name in OPTIONS if name in _accepted(subject)), "hvp", "grad_labels"]
+    return offered_of(_accepted(subject))
+
+
+def signature(subject: str) -> list[str]:
+    """Which arguments it has that say how a call is read and its loss returned."""
+    return signature_of(_accepted(subject))
 
 
 def versions() -> dict[str, str]:
@@ -71,22 +65,6 @@ def versions() -> dict[str, str]:
     import jax
 
     return {"jax": jax.__version__}
-
-
-def found(subject: str, device: str) -> dict[str, list[Any]]:
-    """What one call each tells of the labels, the reductions and the class axis; and the options without the gradient
-    to the labels, if it is zero where it cannot be."""
-    place = jax_autodiff.open_device(device)
-
-    def ask(call: Call) -> Array:
-        return jax_autodiff.evaluate(lambda x, y, *_: {"loss": _loss(subject, call, place)(x, y)}, call, place).loss
-
-    taken = probe(subject, ask, _accepted(subject), ANY_AXIS[:1])
-    if _AXIS in _accepted(subject) and taken["class_axes"]:
-        taken["class_axes"] = list(ANY_AXIS)
-    if "dense" not in taken["labels"] or not _has_label_gradient(subject, place):
-        taken["options"] = [name for name in offered_options(subject) if name != "grad_labels"]
-    return taken
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
@@ -101,40 +79,28 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
 
 
 def _accepted(subject: str) -> frozenset[str]:
-    return parameters_of(load(subject), (*OPTIONS, "reduction"))
+    return parameters_of(load(subject), (*OPTIONS, REDUCTION))
 
 
 def _loss(subject: str, call: Call, device: Any) -> Callable[[Any, Any], Any]:
     """The function of (logits, labels) that a call's options make."""
     import jax
 
-    accepted = _accepted(subject)
-    given = arguments(call, accepted, lambda array: jax.device_put(array, device))
-    axis = {_AXIS: call.class_axis} if _AXIS in accepted else {}
-    return functools.partial(load(subject), **axis, **given)
-
-
-def _has_label_gradient(subject: str, device: Any) -> bool:
-    """Whether the gradient to labels that are rows is another one than zero, which stands for none in JAX."""
-    import jax
-
-    call = rows_of_equal_logits()
-    loss = _loss(subject, call, device)
-    gradient = jax.grad(lambda labels: loss(jax.device_put(call.logits, device), labels).sum())(call.labels)
-    return bool(np.asarray(gradient).any())
+    given = arguments(call, _accepted(subject), lambda array: jax.device_put(array, device))
+    return functools.partial(load(subject), **given)
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function as lines."""
-    imports, target = imported(target_of(subject.name))
+    imports, target = imported(subject.api)
     arrays = {name: None if getattr(call, name) is None else jax_recipe.array(name, call) for name in _WEIGHTS}
     given = {
         **arrays,
-        "axis": None if call.class_axis == -1 else call.class_axis,
+        **axis_keyword(subject, call),
         "ignore_index": call.ignore_index,
         "label_smoothing": call.label_smoothing or None,
         "z_loss": call.z_loss or None,
         "softcap": call.softcap,
-        "reduction": None if subject.reductions == ("none",) else f'"{call.reduction}"',
+        **reduction_keyword(subject, call),
     }
     return jax_recipe.vjp(LossText(f"{target}(x, y{Keywords(given)})", call, imports=imports))

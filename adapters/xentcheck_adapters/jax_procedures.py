@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from xentcheck_adapters.jax_autodiff import Function, Results, fitted, reverse
+from xentcheck_adapters.procedures import LOSS_ALONE
 
 Procedure = Callable[[Function, Any, Any, Any, Any], Results]
 
@@ -70,6 +71,10 @@ def _mixed(function: Function, logits: Any, labels: Any, cotangent: Any, vector:
     return {**results, "mixed": pull_back(vector)[0]}
 
 
+def _loss_alone(function: Function, logits: Any, labels: Any, cotangent: Any, vector: Any) -> Results:
+    return {"loss": function(logits, labels)}
+
+
 def _compiled(function: Function, logits: Any, labels: Any, cotangent: Any, vector: Any) -> Results:
     import jax
 
@@ -95,5 +100,5 @@ OF_GRAPHS: dict[str, Procedure] = {
     "mixed": _mixed,
 }
 # The modes of JAX' own functions are subjects; those of a user's are procedures.
-OF_STRANGERS: dict[str, Procedure] = {**OP_BY_OP, "compiled": _compiled}
+OF_STRANGERS: dict[str, Procedure] = {**OP_BY_OP, "compiled": _compiled, LOSS_ALONE: _loss_alone}
 PROCEDURES: dict[str, Procedure] = {**OP_BY_OP, **OF_GRAPHS, **OF_STRANGERS}

@@ -28,14 +28,15 @@ from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe
 from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
 
-_BACKENDS = {"tf": "tensorflow", "torch": "torch", "jax": "jax", "numpy": "numpy"}
-_ENVIRONMENT: dict[str, dict[str, str]] = {
+# By the name that this project has for each: the one in KERAS_BACKEND, and what its process and its derivatives need.
+BACKENDS = {"tf": "tensorflow", "torch": "torch", "jax": "jax", "numpy": "numpy"}
+ENVIRONMENT: dict[str, dict[str, str]] = {
     "tf": tensorflow_autodiff.ENVIRONMENT,
     "torch": {"OMP_NUM_THREADS": "1"},
     "jax": jax_autodiff.ENVIRONMENT,
     "numpy": {},
 }
-_PROCEDURES: dict[str, frozenset[str]] = {
+PROCEDURES: dict[str, frozenset[str]] = {
     "tf": frozenset(tensorflow_procedures.PROCEDURES),
     "torch": frozenset(torch_procedures.OF_EAGER),
     "jax": frozenset(jax_procedures.OP_BY_OP),
@@ -94,17 +95,17 @@ def _subject(backend: str, loss: str, suffix: str) -> Subject:
     return Subject(
         name=f"keras.{backend}.{loss}{suffix}",
         adapter="keras_losses",
-        framework=f"keras-{_BACKENDS[backend]}",
+        framework=f"keras-{BACKENDS[backend]}",
         api=_api(loss, suffix),
         mode="eager",
         # the NumPy backend imports JAX as well, for the shapes of its convolutions
-        requires=("keras", "jax" if backend == "numpy" else _BACKENDS[backend]),
+        requires=("keras", "jax" if backend == "numpy" else BACKENDS[backend]),
         labels=(_LABELS[loss],),
         inputs="probabilities" if suffix == _PROBABILITIES else "logits",
         precision=_precision(backend, loss, from_logits=suffix != _PROBABILITIES),
         differentiable=has_gradients,
         options=frozenset(_options(backend, loss, suffix)),
-        procedures=_PROCEDURES[backend],
+        procedures=PROCEDURES[backend],
         reductions=("none",) if functional else (*REDUCTIONS, WEIGHTED_MEAN),
         label_dtypes=("int64", "int32"),
         devices=("cpu", "cuda") if has_gradients else ("cpu",),
@@ -114,7 +115,7 @@ def _subject(backend: str, loss: str, suffix: str) -> Subject:
         empty_mean=0.0,
         class_axes=ANY_AXIS,
         retraces=backend == "jax",
-        environment={"KERAS_BACKEND": _BACKENDS[backend], **_ENVIRONMENT[backend]},
+        environment={"KERAS_BACKEND": BACKENDS[backend], **ENVIRONMENT[backend]},
         dtype_environment=jax_autodiff.DTYPE_ENVIRONMENT if backend == "jax" else {},
     )
 
@@ -128,7 +129,7 @@ def _options(backend: str, loss: str, suffix: str) -> list[str]:
 
 SUBJECTS = tuple(
     _subject(backend, loss, suffix)
-    for backend in _BACKENDS
+    for backend in BACKENDS
     for loss in _CLASS
     for suffix in ("", _PROBABILITIES, _FUNCTIONAL)
 )
@@ -273,7 +274,7 @@ def made(loss: str, call: Call, arguments: dict[str, Any]) -> str:
 
 def in_backend(backend: str, loss: LossText) -> Recipe:
     """A loss of Keras with the gradients of its backend."""
-    keras = (f'import os; os.environ["KERAS_BACKEND"] = "{_BACKENDS[backend]}"', "import keras")
+    keras = (f'import os; os.environ["KERAS_BACKEND"] = "{BACKENDS[backend]}"', "import keras")
     if backend == "numpy":
         text = re.sub(r"\bx\b", "logits", re.sub(r"\by\b", "labels", loss.text))
         return Recipe(keras, (*loss.setup, f"loss = {text}"))

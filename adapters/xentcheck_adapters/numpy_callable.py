@@ -13,49 +13,57 @@ from typing import Any, Callable
 import numpy as np
 
 from xentcheck_adapters.call import REDUCTIONS, Array, Call
-from xentcheck_adapters.callables import OPTIONS, PRECISION, Function, arguments, load, parameters_of, target_of
+from xentcheck_adapters.callables import (
+    OPTIONS,
+    REDUCTION,
+    Function,
+    arguments,
+    offered_of,
+    parameters_of,
+    signature_of,
+    stranger,
+)
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
+from xentcheck_adapters.loading import load
 from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.poison import poison_small_arrays
 from xentcheck_adapters.recipe import Keywords, Recipe, imported, is_bfloat16
 from xentcheck_adapters.subject import Precision, Subject
 
 BUILT_IN = "numpy"
-
-
-def _subject(name: str, api: str, precision: dict[str, Precision], described: bool) -> Subject:
-    return Subject(
-        name=name,
-        adapter="numpy_callable",
-        framework="numpy",
-        api=api,
-        mode="eager",
-        requires=("numpy", "ml_dtypes"),
-        labels=("index", "dense"),
-        precision=precision,
-        options=frozenset(OPTIONS),
-        reductions=REDUCTIONS,
-        label_dtypes=("int64", "int32"),
-        mean_divides_by={"index": "weights", "dense": "sample_weights"},
-        described=described,
-        zero_times_inf="zero" if described else "any",
-        empty_mean=float("nan") if described else None,
-    )
-
+_GRAD_OUTPUT = "grad_output"
+_REQUIRES = ("numpy", "ml_dtypes")
+_LABEL_DTYPES = ("int64", "int32")
 
 SUBJECTS = (
-    _subject(
-        BUILT_IN,
-        "xentcheck_adapters.numpy_cross_entropy.cross_entropy",
-        {dtype: Precision("wide", "pairwise", row_sums="wide") for dtype in FLOAT_DTYPES},
-        described=True,
+    Subject(
+        name=BUILT_IN,
+        adapter="numpy_callable",
+        framework="numpy",
+        api="xentcheck_adapters.numpy_cross_entropy.cross_entropy",
+        mode="eager",
+        requires=_REQUIRES,
+        labels=("index", "dense"),
+        precision={dtype: Precision("wide", "pairwise", row_sums="wide") for dtype in FLOAT_DTYPES},
+        options=frozenset(OPTIONS),
+        reductions=REDUCTIONS,
+        label_dtypes=_LABEL_DTYPES,
+        mean_divides_by={"index": "weights", "dense": "sample_weights"},
+        zero_times_inf="zero",
     ),
 )
 
 
 def subject_from_spec(spec: str) -> Subject:
     """The subject of `numpy:MODULE_OR_FILE:QUALNAME`; ValueError if the spec has another form."""
-    return _subject(spec, target_of(spec), PRECISION, described=False)
+    return stranger(
+        spec,
+        adapter="numpy_callable",
+        framework="numpy",
+        requires=_REQUIRES,
+        options=frozenset(OPTIONS),  # a function that computes its gradient itself has no other derivatives
+        label_dtypes=_LABEL_DTYPES,
+    )
 
 
 def load_function(subject: str) -> Function:
@@ -68,12 +76,17 @@ def load_function(subject: str) -> Function:
 
 
 def _accepted(function: Function) -> frozenset[str]:
-    return parameters_of(function, (*OPTIONS, "reduction", "grad_output"))
+    return parameters_of(function, (*OPTIONS, REDUCTION, _GRAD_OUTPUT))
 
 
 def offered_options(subject: str) -> list[str]:
     """The options among the signature's keyword parameters."""
-    return [name for name in OPTIONS if name in _accepted(load_function(subject))]
+    return offered_of(_accepted(load_function(subject)), derivatives=())
+
+
+def signature(subject: str) -> list[str]:
+    """Which arguments it has that say how a call is read and its loss returned."""
+    return signature_of(_accepted(load_function(subject)), _GRAD_OUTPUT)
 
 
 def versions() -> dict[str, str]:
@@ -87,7 +100,7 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         raise Unavailable(f"NumPy runs on cpu, got device {device!r}")
     function = load_function(subject)
     accepted = _accepted(function)
-    missing = sorted({"reduction", "grad_output"} - accepted)
+    missing = sorted({REDUCTION, _GRAD_OUTPUT} - accepted)
     if missing:
         raise Unavailable(f"{subject} must take the keyword arguments {', '.join(missing)}; others are optional")
 

@@ -13,6 +13,7 @@ import numpy as np
 from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.outcome import Returned
 
+LOSS_ALONE = "loss alone"
 PROCEDURES = {
     "reverse": "one forward and one backward pass; with a vector, a backward pass through the gradient",
     "twice": "two backward passes through one forward pass; the second gradient",
@@ -38,6 +39,7 @@ PROCEDURES = {
     "mixed": "a backward pass from the vector through the gradient to the labels",
     "compiled": "the framework compiles the function: torch.compile, without the code generator; jax.jit",
     "autocast": "the forward pass under torch.autocast",
+    LOSS_ALONE: "one forward pass; no gradient. The probe of what nobody described asks so",
 }
 
 

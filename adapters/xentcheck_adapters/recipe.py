@@ -13,6 +13,7 @@ from typing import Any
 
 from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.dtypes import BFLOAT16
+from xentcheck_adapters.loading import folder_and_module
 
 
 class NoRecipe(Exception):
@@ -74,10 +75,10 @@ def imported(target: str) -> tuple[tuple[str, ...], str]:
     source, qualname = target.split(":")
     if not source.endswith(".py"):
         return (f"from {source} import {qualname.partition('.')[0]}",), qualname
-    path = Path(source).resolve()
-    if not path.stem.isidentifier():
-        raise NoRecipe(f"{path.name} is no name of a module")
+    folder, module = folder_and_module(Path(source))
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise NoRecipe(f"{Path(source).name} is no name of a module")
     return (
-        f"import sys; sys.path.insert(0, {str(path.parent)!r})",
-        f"from {path.stem} import {qualname.partition('.')[0]}",
+        f"import sys; sys.path.insert(0, {str(folder)!r})",
+        f"from {module} import {qualname.partition('.')[0]}",
     ), qualname

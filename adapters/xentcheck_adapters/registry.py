@@ -26,7 +26,13 @@ ADAPTERS = (
 
 
 # Adapters of whatever a person names, by the flavour that a name starts with: `torch:FILE:FUNCTION`
-CALLABLES = {"numpy": "numpy_callable", "torch": "torch_callable", "jax": "jax_callable"}
+CALLABLES = {
+    "numpy": "numpy_callable",
+    "torch": "torch_callable",
+    "jax": "jax_callable",
+    "tf": "tensorflow_callable",
+    "keras": "keras_callable",
+}
 
 
 def adapter_module(name: str) -> ModuleType:

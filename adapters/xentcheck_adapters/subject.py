@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 
 ANY_AXIS = (-1, 1, 0, -2)  # of an API with an argument for the class axis: what stands for all of them
+TENSORFLOW_AXES = ANY_AXIS[:3]  # of a stranger's on TensorFlow, whose own operations know no negative one but -1
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Precision:
     sums     how the denominator is summed: "pairwise", "block" (runs of `width`), "lane" (`width` running sums)
     row_sums a 16-bit reduction over the rows accumulates in float32 ("wide") or in the dtype ("io")
     offset   the loss is formed as log-sum-exp minus logit, so it loses digits where |log-sum-exp| is large
+    underflow  below how many smallest normal numbers a result of exp may become 0
     elementwise, accumulator, output  dtypes of exp, log and products, of the sums over the classes, and of the results,
              where they differ from what the storage implies; None where they do not
     """
@@ -28,6 +30,7 @@ class Precision:
     width: int = 8
     offset: bool = False
     row_sums: str = "io"
+    underflow: float = 1.0
     elementwise: str | None = None
     accumulator: str | None = None
     output: str | None = None
@@ -53,12 +56,17 @@ class Subject:
     differentiable  whether it has gradients; one without is judged by its loss alone
     precision  per dtype
     mean_divides_by  per label kind: "weights" (Σ w[y] of kept rows, times their sample weights), "sample_weights" (the
-                     sum of those; kept rows without), "kept" (kept rows), "rows" (N)
+                     sum of those; kept rows without), "kept" (kept rows; of one that nobody described perhaps
+                     "rows", once it is opened), "rows" (N)
     empty_mean       the mean over no rows at all: NaN or 0, or None (undeclared)
     zero_times_inf   per-row loss where a soft label of 0 meets a logit of -inf: "zero", "nan", or "any" (undeclared)
     class_axes       where logits of more (or fewer) dimensions than (N, C) may have their classes, the documented place
                      first; none if the subject takes (N, C) only
     described        whether anybody knows the subject; one that nobody does is drawn more cases
+    signature        of one that nobody does, once it is opened: the arguments that its signature has and its flavour
+                     gives it beside the options, and "class" for what is made first and called then
+    keras_customs    a stranger of Keras, by whose customs labels of any dtype are class indices, (N, 1) means (N,), and
+                     the losses of no rows are not reduced
     largest_classes  most classes it is asked about, where driving it costs more than the loss does; None for any number
     retraces         a new shape or option costs a compilation, so few of them are drawn
     slow_traces      that compilation takes seconds
@@ -91,6 +99,8 @@ class Subject:
     zero_times_inf: str = "nan"
     class_axes: tuple[int, ...] = ()
     described: bool = True
+    signature: tuple[str, ...] = ()
+    keras_customs: bool = False
     largest_classes: int | None = None
     retraces: bool = False
     slow_traces: bool = False

@@ -38,9 +38,9 @@ def gradient_step(function: Function) -> Step:
 
     def step(logits: Any, labels: Any, cotangent: Any, vector: Any, ask: Ask) -> Results:
         if ask.procedure != "reverse":
-            from xentcheck_adapters.tensorflow_procedures import PROCEDURES  # which are made of what is here
+            from xentcheck_adapters.tensorflow_procedures import ALL  # which are made of what is here
 
-            return PROCEDURES[ask.procedure](function, logits, labels, cotangent, vector)
+            return ALL[ask.procedure](function, logits, labels, cotangent, vector)
         return reverse(function, logits, labels, cotangent, vector, ask.grad_labels)
 
     return step
@@ -69,7 +69,7 @@ def _once(function: Function, logits: Any, labels: Any, cotangent: Any, want_gra
         tape.watch(inputs)
         loss = function(logits, labels)
     gradients = tape.gradient(loss, inputs, output_gradients=fitted(cotangent, loss))
-    return {"loss": loss, **dict(zip(("grad_logits", "grad_labels"), gradients))}
+    return {"loss": loss, **dict(zip(("grad_logits", "grad_labels"), map(present, gradients)))}
 
 
 def fitted(cotangent: Any, loss: Any) -> Any:
@@ -84,7 +84,7 @@ def fitted(cotangent: Any, loss: Any) -> Any:
 def present(gradient: Any) -> Any:
     """A gradient; LookupError where the tape has none."""
     if gradient is None:
-        raise LookupError("TensorFlow has no gradient of this gradient: the tape gives None")
+        raise LookupError("TensorFlow has no gradient of this: the tape gives None")
     return gradient
 
 
@@ -96,4 +96,5 @@ def evaluate(step: Step, call: Call, device: Any) -> Returned:
         arrays = [tf.constant(array) for array in (call.logits, call.labels, call.cotangent())]
         vector = None if call.vector is None else tf.constant(call.vector)
         results = step(*arrays, vector, Ask.of(call))
-        return returned({name: result.numpy() for name, result in results.items()}, call)
+        # A gradient through tf.gather is IndexedSlices, of which this makes an array.
+        return returned({n: tf.convert_to_tensor(result).numpy() for n, result in results.items()}, call)

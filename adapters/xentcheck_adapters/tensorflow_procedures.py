@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from xentcheck_adapters.procedures import LOSS_ALONE
 from xentcheck_adapters.tensorflow_autodiff import Function, Results, fitted, present, reverse
 
 Procedure = Callable[[Function, Any, Any, Any, Any], Results]
@@ -97,6 +98,10 @@ def _mixed(function: Function, logits: Any, labels: Any, cotangent: Any, vector:
     return {**results, "mixed": present(tape.gradient(results["grad_logits"], labels, output_gradients=vector))}
 
 
+def _loss_alone(function: Function, logits: Any, labels: Any, cotangent: Any, vector: Any) -> Results:
+    return {"loss": function(logits, labels)}
+
+
 # A graph is one function of its inputs: it has no second pass to ask for, and it makes no variables.
 OF_GRAPHS: dict[str, Procedure] = {
     "per-sample": _per_sample,
@@ -113,3 +118,10 @@ PROCEDURES: dict[str, Procedure] = {
     "freed": _freed,
     **OF_GRAPHS,
 }
+# Tensors cannot be written to. Variables can, but no logits are one, and what a tf.custom_gradient reads of them in the
+# backward pass is read then.
+OF_STRANGERS: dict[str, Procedure] = {
+    **{name: procedure for name, procedure in PROCEDURES.items() if not name.startswith("overwritten")},
+    LOSS_ALONE: _loss_alone,
+}
+ALL: dict[str, Procedure] = {**PROCEDURES, **OF_STRANGERS}

@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.outcome import Returned
-from xentcheck_adapters.procedures import contracted
+from xentcheck_adapters.procedures import LOSS_ALONE, contracted
 from xentcheck_adapters.torch_autodiff import cotangent_of, reverse, to_array, to_tensor
 
 Function = Callable[[Any, Any], Any]
@@ -32,6 +32,10 @@ def _twice(function: Function, call: Call, device: Any, *, retain_graph: bool = 
 
 def _freed(function: Function, call: Call, device: Any) -> Returned:
     return _twice(function, call, device, retain_graph=False)
+
+
+def _loss_alone(function: Function, call: Call, device: Any) -> Returned:
+    return Returned(to_array(function(*_inputs(call, device))))
 
 
 def _accumulated(function: Function, call: Call, device: Any) -> Returned:
@@ -252,4 +256,9 @@ OF_EAGER: dict[str, Procedure] = {
     "mixed": _mixed,
 }
 # The modes of PyTorch's own function are subjects; those of a user's are procedures.
-PROCEDURES: dict[str, Procedure] = {**OF_EAGER, "compiled": _compiled, "autocast": _autocast}
+PROCEDURES: dict[str, Procedure] = {
+    **OF_EAGER,
+    "compiled": _compiled,
+    "autocast": _autocast,
+    LOSS_ALONE: _loss_alone,
+}

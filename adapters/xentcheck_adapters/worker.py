@@ -57,9 +57,10 @@ class Worker:
         module = importlib.import_module(f"xentcheck_adapters.{adapter}")
         try:
             self._runners[subject, device] = module.open_subject(subject, device)
-            # An adapter of what nobody described looks what it takes.
-            found = module.found(subject, device) if hasattr(module, "found") else {}
-            return {"versions": module.versions(), "options": module.offered_options(subject), **found}
+            # An adapter of what nobody described reads what its signature tells.
+            signature = module.signature(subject) if hasattr(module, "signature") else []
+            options = module.offered_options(subject)
+            return {"versions": module.versions(), "options": options, "signature": signature}
         except Unavailable as error:
             return {"unavailable": str(error)}
         except Exception as error:  # an import of a broken framework can raise anything

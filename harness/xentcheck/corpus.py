@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xentcheck.bugs import Bug, load_bugs
@@ -106,6 +107,10 @@ def can_be_asked(case: Case, clause: str, scope: Scope) -> bool:
     if subject.inputs == "probabilities" and case.regime not in PROBABILITY_REGIMES:
         return False
     if _kind(case) not in subject.labels or (case.labels == "index" and case.label_dtype not in subject.label_dtypes):
+        return False
+    if subject.keras_customs and not case.rows and case.reduction != "none":
+        return False
+    if (case.ignore_index or 0) > np.iinfo(subject.label_dtypes[0]).max:
         return False
     if case.procedure not in ("reverse", *subject.procedures) or not _has_axis(case, clause, subject):
         return False

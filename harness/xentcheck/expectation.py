@@ -182,6 +182,7 @@ def declared_profile(precision: Precision, dtype: str, layout: str) -> reference
         sum_model=sums,
         offset=precision.offset,
         row_sums=cast(Literal["io", "wide"], precision.row_sums),
+        underflow=precision.underflow,
         elementwise=precision.elementwise,
         accumulator=precision.accumulator,
         output=precision.output,

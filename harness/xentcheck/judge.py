@@ -22,6 +22,7 @@ from xentcheck.minimise import minimise
 from xentcheck.precedents import precedents
 from xentcheck.strategies import Scope
 from xentcheck.verdict import Deviation, Measurement
+from xentcheck.workers import Opened
 from xentcheck_adapters import Unavailable
 from xentcheck_reports import Record, Status
 
@@ -54,17 +55,18 @@ class _Tally:
 def judge(assignment: Assignment) -> Record:
     """Check a clause on a target and return the record; every kind of trouble becomes a status."""
     started = time.monotonic()
-    record = _judge(assignment)
-    return record.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+    target = assignment.bench.target
+    try:
+        opened = assignment.bench.pool.open(target.subject, target.device, target.dtype)
+    except Unavailable as error:
+        return evidence.record(assignment.clause, target, Status.NOT_RUN, reason=str(error))
+    record = _judge(assignment, opened)
+    return record.model_copy(update={"probe": opened.line, "seconds": round(time.monotonic() - started, 3)})
 
 
-def _judge(assignment: Assignment) -> Record:
+def _judge(assignment: Assignment, opened: Opened) -> Record:
     clause, bench = assignment.clause, assignment.bench
     target = bench.target
-    try:
-        opened = bench.pool.open(target.subject, target.device, target.dtype)
-    except Unavailable as error:
-        return evidence.record(clause, target, Status.NOT_RUN, reason=str(error))
     subject = opened.narrow(target.subject)
     lacking = clause.lacks(subject)
     if lacking:

@@ -61,9 +61,11 @@ CLAUSE = Clause(
 
 
 class PanelAnswer(BaseModel):
-    """A subject's answers to the panel, as float64 bytes: per case the losses, then the gradients if it has any."""
+    """A subject's answers to the panel, as float64 bytes: per case the losses, then the gradients if it has any; and
+    the kinds of labels that it takes, which of a stranger only its worker knows."""
 
     subject: str
+    labels: tuple[str, ...]
     device: str
     dtype: str
     data: str
@@ -85,17 +87,18 @@ def answer_panel(bench: Bench, ledger: Ledger) -> PanelAnswer | Record:
     then each pair with it would."""
     target = bench.target
     try:
-        versions = bench.pool.open(target.subject, target.device, target.dtype).versions
+        opened = bench.pool.open(target.subject, target.device, target.dtype)
     except Unavailable as error:
         return not_run(bench, str(error))
-    entries = ledger.concerning(CLAUSE.id, target.subject.name, target.dtype, versions)
+    subject = opened.narrow(target.subject)
+    entries = ledger.concerning(CLAUSE.id, subject.name, target.dtype, opened.versions)
     known = [entry for entry in entries if any(map(entry.covers, panel_cases(target.dtype)))]
     if known:
         return record(CLAUSE, target, Status.KNOWN_DIVERGENCE, divergences=[divergence(entry) for entry in known])
     parts: list[Array] = []
     for case in panel_cases(target.dtype):
         try:
-            answer = bench.answer(panel_call(case, bench.subject))
+            answer = bench.answer(panel_call(case, subject))
         except Unavailable as error:
             return record(CLAUSE, target, Status.NOT_RUN, reason=str(error))
         except Deviation as deviation:
@@ -103,7 +106,7 @@ def answer_panel(bench: Bench, ledger: Ledger) -> PanelAnswer | Record:
             return record(CLAUSE, target, deviation.status, failure=problem)
         parts += [array.astype(np.float64).ravel() for array in answer.results.values()]
     data = base64.b64encode(np.concatenate(parts).tobytes()).decode()
-    return PanelAnswer(subject=target.subject.name, device=target.device, dtype=target.dtype, data=data)
+    return PanelAnswer(subject=subject.name, labels=subject.labels, device=target.device, dtype=target.dtype, data=data)
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def _stacked(parts: Sequence[Expected]) -> Expected:
 
 def compare_panels(answers: Sequence[PanelAnswer], subject_named: Callable[[str], Subject]) -> list[Record]:
     """One record per subject, device and dtype: its agreement with every subject of another framework."""
-    seats = [_seat(answer, subject_named(answer.subject)) for answer in answers]
+    seats = [_seat(answer, replace(subject_named(answer.subject), labels=answer.labels)) for answer in answers]
     return [_compare_with_others(seat, seats) for seat in seats]
 
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from xentcheck.bench import Target
 from xentcheck_adapters import FLOAT_DTYPES, Subject, built_in_subjects, is_spec, subject_from_spec
+from xentcheck_adapters.loading import missing_file
 from xentcheck_adapters.registry import CALLABLES
 
 DEVICES = ("cpu", "cuda")
@@ -54,17 +55,30 @@ def _matching(name: str, known: dict[str, Subject]) -> list[Subject]:
         return list(known.values())
     if name == AUTO:
         return [subject for subject in known.values() if not missing_modules(subject)]
-    if is_spec(name):
-        try:
-            return [subject_from_spec(name)]
-        except ValueError as error:
-            raise SelectionError(str(error)) from None
+    if ":" in name:
+        return [_callable(name)]
     matches = [subject for subject in known.values() if f"{subject.name}.".startswith(f"{name}.")]
     if not matches:
         close = get_close_matches(name, _nameable(known), n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise SelectionError(f"unknown backend {name!r}{hint}; known: {_listed(known)}")
     return matches
+
+
+def _callable(spec: str) -> Subject:
+    flavour, _, target = spec.partition(":")
+    if not is_spec(spec):
+        meant = {**{name: name for name in CALLABLES}, "tensorflow": "tf"}
+        close = [meant[name] for name in get_close_matches(flavour, meant, n=1)]
+        hint = f" (did you mean {f'{close[0]}:{target}'!r}?)" if close else ""
+        raise SelectionError(f"unknown flavour {flavour!r} in {spec!r}{hint}; known: {', '.join(CALLABLES)}")
+    try:
+        subject = subject_from_spec(spec)
+    except ValueError as error:
+        raise SelectionError(str(error)) from None
+    if missing := missing_file(target):
+        raise SelectionError(missing)
+    return subject
 
 
 def _nameable(known: Iterable[str]) -> list[str]:

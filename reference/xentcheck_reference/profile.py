@@ -31,6 +31,7 @@ class Profile:
     ("lane", L) = sequential in each of L SIMD lanes.
     offset: the implementation rounds max + log(sum) before subtracting the logit (`logsumexp(x) - x[y]`).
     row_sums: whether a 16-bit reduction over the rows accumulates in float32 ("wide") or in the dtype ("io").
+    underflow: below how many smallest normal numbers a result of exp may become 0 (not in float16).
     elementwise, accumulator, output: dtypes that differ from what the storage implies: of exp, log and products; of the
     sums over the classes; of the results before they are returned in `dtype`.
 
@@ -43,6 +44,7 @@ class Profile:
     sum_model: SumModel = ("lane", 4)
     offset: bool = False
     row_sums: Literal["wide", "io"] = "io"
+    underflow: float = 1.0
     elementwise: str | None = None
     accumulator: str | None = None
     output: str | None = None
@@ -105,16 +107,20 @@ class Profile:
 
     @property
     def eta(self) -> float:
-        """Absolute error of one underflow: the smallest normal, as TensorFlow and XLA flush below it.
+        """Absolute error of one underflow: the smallest normal, as TensorFlow and XLA flush below it, or more where
+        that is declared.
 
         float16 is never flushed on the machines we know, so there it is one subnormal spacing.
         """
-        return _FORMATS[self.dtype][2 if self.dtype == "float16" else 1]
+        _, normal, spacing, _ = _FORMATS[self.dtype]
+        return spacing if self.dtype == "float16" else self.underflow * normal
 
     @property
     def eta_elementwise(self) -> float:
         """The same for the dtype that exp is computed in."""
-        return self.eta if self.storage == "uniform" or not self.narrow else _FORMATS["float32"][1]
+        if self.storage == "uniform" or not self.narrow:
+            return self.eta
+        return self.underflow * _FORMATS["float32"][1]
 
     @property
     def largest(self) -> float:

@@ -39,6 +39,7 @@ from xentcheck_reports.records import (
     Worst,
 )
 from xentcheck_reports.runs import AnyRun, MergedRun, Run, merge
+from xentcheck_reports.sections import probe_lines
 from xentcheck_reports.status import Standing, Status, worst_status
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "plural",
     "policy_tables",
     "port",
+    "probe_lines",
     "read_kills",
     "read_records",
     "render_html",

@@ -40,6 +40,7 @@ def render_html(run: AnyRun, kills: KillMatrix | None = None) -> str:
             kills=kills,
             matrix=matrix,
             verdict=_verdict(run.records),
+            probes=sections.probe_lines(run.records),
             counts=sections.status_counts(run.records),
             failures=sections.failure_groups(run.records),
             divergences=sections.divergence_groups(run.records),

@@ -7,10 +7,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeFloat, N
 
 from xentcheck_reports.status import Standing, Status
 
-SCHEMA_VERSION = 4
-READABLE_VERSIONS = (1, 2, 3, 4)
+SCHEMA_VERSION = 5
+READABLE_VERSIONS = (1, 2, 3, 4, 5)
 """Version 1 lacks accuracy, horizon and grade, version 2 the kind of clause and the choices, version 3 the scripts of
-failures: all are optional, so their files read as they are."""
+failures, version 4 what was found of callables: all are optional, so their files read as they are."""
 
 _LONGEST_NAME = 150
 
@@ -192,6 +192,8 @@ class Record(_Model):
     accuracy: list[Accuracy] = []
     horizon: Horizon | None = None
     grade: Grade | None = None
+    probe: str | None = None
+    """What was found of a callable that nobody described, in one line that begins with its name."""
     seconds: NonNegativeFloat = 0.0
 
     @property

@@ -60,6 +60,11 @@ def status_counts(records: Iterable[Record]) -> list[tuple[Status, int]]:
     return [(status, counts[status]) for status in Status]
 
 
+def probe_lines(records: Iterable[Record]) -> list[str]:
+    """What was found of callables that nobody described, a line each."""
+    return list(dict.fromkeys(record.probe for record in records if record.probe))
+
+
 def failure_groups(records: Iterable[Record]) -> list[FailureGroup]:
     """What somebody must act on, worst status first, else in the order of the records."""
     failed = (

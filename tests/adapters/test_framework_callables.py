@@ -1,4 +1,5 @@
-"""`torch:MODULE_OR_FILE:QUALNAME` and `jax:…`: what is read off a signature, what off one call, and who is honest."""
+"""`torch:MODULE_OR_FILE:QUALNAME`, `jax:…`, `tf:…` and `keras:…`: what is read off a signature, what off one call, and
+who is honest."""
 
 from __future__ import annotations
 
@@ -16,10 +17,13 @@ from xentcheck.levels import LEVELS
 from xentcheck.selection import missing_modules
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Subject, Unavailable, subject_from_spec
-from xentcheck_reports import Status
+from xentcheck_adapters.callables import OPTIONS
+from xentcheck_reports import Record, Status
 
 pytestmark = pytest.mark.frameworks
 
+OWN = Path(__file__).parents[1] / "harness" / "subjects"
+TENSORFLOW, KERAS = f"tf:{OWN / 'tensorflow_losses.py'}", f"keras:{OWN / 'keras_losses.py'}"
 CROSS_ENTROPY = "torch:torch.nn.functional:cross_entropy"
 MODULE = "torch:torch.nn:CrossEntropyLoss"
 INTEGER_LABELS = "jax:optax:softmax_cross_entropy_with_integer_labels"
@@ -53,6 +57,12 @@ class Late(torch.nn.Module):
 Open = Callable[[str], Subject]
 
 
+@pytest.fixture(autouse=True)
+def _quick_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras on the backend that takes least time to load."""
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+
+
 @pytest.fixture
 def opened(pool: WorkerPool) -> Open:
     """A subject as it is offered once it is opened."""
@@ -73,7 +83,7 @@ def losses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("flavour", ["torch", "jax"])
+@pytest.mark.parametrize("flavour", ["torch", "jax", "tf", "keras"])
 @pytest.mark.parametrize("rest", ["", "module", ":function", "module:", "a:b:c"])
 def test_a_malformed_spec_is_shown_the_right_form(flavour: str, rest: str) -> None:
     with pytest.raises(ValueError, match=f"{flavour}:MODULE_OR_FILE:FUNCTION, got"):
@@ -83,10 +93,12 @@ def test_a_malformed_spec_is_shown_the_right_form(flavour: str, rest: str) -> No
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("torch:torch.nn.functional:cros_entropy", "has no 'cros_entropy'; it defines cross_entropy"),
-        ("torch:nowhere.to_be_found:loss", "No module named 'nowhere'"),
-        ("torch:nowhere.py:loss", "there is no file nowhere.py"),
+        ("torch:torch.nn.functional:cros_entropy", "has no 'cros_entropy'; .* \\(did you mean 'cross_entropy'"),
+        ("torch:nowhere.to_be_found:loss", "there is no module 'nowhere' \\(of nowhere.to_be_found\\) in "),
+        ("torch:nowhere.py:loss", "there is no file nowhere.py in "),
         ("torch:torch.nn.functional:relu", "takes neither class indices .* nor rows"),
+        (f"{KERAS}:of_probabilities", "is made with from_logits=False: it takes probabilities, expected logits"),
+        ("keras:keras:Model", "got a class, expected a function or a subclass of keras.losses.Loss"),
     ],
 )
 def test_a_mistaken_spec_is_told_in_one_line(opened: Open, spec: str, told: str) -> None:
@@ -125,6 +137,13 @@ def test_a_users_module_is_not_imported_here(tmp_path: Path, opened: Open) -> No
             (1,),
         ),
         ("torch:{losses}:smoothed", {"grad_labels"}, "index dense", (1,)),
+        (f"{TENSORFLOW}:composed", {*OPTIONS, "grad_labels"}, "index dense", (-1, 1, 0)),
+        (f"{TENSORFLOW}:traced", set(), "index", (-1,)),
+        (f"{TENSORFLOW}:by_hand", set(), "index", ()),
+        (f"{KERAS}:sparse", {"ignore_index"}, "index", (-1,)),
+        (f"{KERAS}:Sparse", {"ignore_index", "sample_weight"}, "index", (-1,)),
+        (f"{KERAS}:Dense", {"label_smoothing", "sample_weight", "grad_labels"}, "dense", (-1, 1, 0)),
+        (f"{KERAS}:made", {"sample_weight", "grad_labels"}, "dense", (-1,)),
     ],
 )
 def test_what_a_callable_takes_is_seen(
@@ -152,8 +171,43 @@ def test_optax_is_honest_through_this_door(opened: Open, pool: WorkerPool, claus
     honest(pool, opened(INTEGER_LABELS), clause)
 
 
+@pytest.mark.parametrize(
+    ("spec", "clause"),
+    [
+        *((f"{TENSORFLOW}:composed", clause) for clause in ("VAL-2", "IGN-4", "SHP-2", "AD-4")),
+        (f"{TENSORFLOW}:traced", "VAL-1"),
+        (f"{TENSORFLOW}:by_hand", "SHP-5"),
+        *((f"{KERAS}:Sparse", clause) for clause in ("IGN-2", "EXC-3", "VAL-2")),
+        (f"{KERAS}:Dense", "VAL-4"),
+    ],
+)
+def test_tensorflow_and_keras_are_honest_through_this_door(
+    opened: Open, pool: WorkerPool, spec: str, clause: str
+) -> None:
+    honest(pool, opened(spec), clause)
+
+
+@pytest.mark.parametrize(
+    ("spec", "clause"),
+    [
+        (f"{TENSORFLOW}:mean_over_ignored_rows", "IGN-2"),
+        (f"{TENSORFLOW}:upstream_unused", "VAL-1"),
+        (f"{TENSORFLOW}:logarithm_of_softmax", "NUM-9"),
+        (f"{KERAS}:SmoothingUnused", "VAL-4"),
+        (f"{KERAS}:IgnoredRowsCount", "IGN-1"),
+        (f"{KERAS}:clipped", "NUM-9"),
+    ],
+)
+def test_a_mistake_on_tensorflow_or_keras_is_seen(opened: Open, pool: WorkerPool, spec: str, clause: str) -> None:
+    assert judged(pool, opened(spec), clause).status is Status.FAIL
+
+
 def honest(pool: WorkerPool, subject: Subject, clause: str) -> None:
-    bench = Bench(Target(subject, "cpu", "float32"), pool, {subject.name: subject})
-    record = judge(Assignment(CLAUSES[clause], bench, QUICK, Ledger(()), seed=1, memory=None))
+    record = judged(pool, subject, clause)
     assert record.status is Status.PASS, record.failure
     assert record.examples
+
+
+def judged(pool: WorkerPool, subject: Subject, clause: str) -> Record:
+    bench = Bench(Target(subject, "cpu", "float32"), pool, {subject.name: subject})
+    return judge(Assignment(CLAUSES[clause], bench, QUICK, Ledger(()), seed=1, memory=None))

@@ -11,12 +11,16 @@ import pytest
 from xentcheck.selection import missing_modules
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Array, Call, Outcome, Refused, Returned, Subject, built_in_subjects, subject_from_spec
-from xentcheck_adapters.procedures import PROCEDURES, contracted
+from xentcheck_adapters.procedures import LOSS_ALONE, PROCEDURES, contracted
 
 SUBJECTS = built_in_subjects()
 STRANGERS = {
     spec: subject_from_spec(spec)
-    for spec in ("torch:torch.nn.functional:cross_entropy", "jax:optax:softmax_cross_entropy")
+    for spec in (
+        "torch:torch.nn.functional:cross_entropy",
+        "jax:optax:softmax_cross_entropy",
+        "tf:tensorflow.nn:softmax_cross_entropy_with_logits",
+    )
 }
 KNOWN = {**SUBJECTS, **STRANGERS}
 # One of each way in which a framework is asked
@@ -57,7 +61,7 @@ def ask(pool: WorkerPool) -> Ask:
         missing = missing_modules(subject)
         if missing:
             pytest.skip(f"not installed: {', '.join(missing)}")
-        takes_rows_only = "index" not in subject.labels or name == "jax:optax:softmax_cross_entropy"
+        takes_rows_only = "index" not in subject.labels or name.partition(":")[0] in ("jax", "tf")
         labels = ONE_HOT if procedure == "mixed" or takes_rows_only else np.arange(3)
         vector = VECTOR if procedure in ALONG else None
         logits = LOGITS - LOGITS.min() + 1 if procedure == "behind relu" else LOGITS
@@ -76,6 +80,8 @@ def _expected(procedure: str) -> dict[str, Any]:
         "mixed": -UPSTREAM[:, None] * CENTRED,
         "hvp": UPSTREAM[:, None] * SOFTMAX * CENTRED,
     }
+    if procedure == LOSS_ALONE:
+        return {"loss": -np.log(SOFTMAX[ONE_HOT > 0])}
     names = {"jvp": "tangent", "two backward passes": "tangent", "mixed": "mixed"}
     if procedure not in ALONG:
         return {"grad_logits": gradient * (2 if procedure == "accumulated" else 1)}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,17 @@ from xentcheck.cases import Case
 from xentcheck.literals import HEX, assignment
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import state_of
-from xentcheck_adapters import Call, Returned, Subject, adapter_module, built_in_subjects
-from xentcheck_adapters.call import CALL_ARRAYS
+from xentcheck_adapters import Call, Returned, Subject, adapter_module, built_in_subjects, subject_from_spec
 from xentcheck_adapters.presentation import present
 
 SUBJECTS = {name: subject for name, subject in built_in_subjects().items() if subject.inputs != "scores"}
+LOSSES = Path(__file__).parents[1] / "harness" / "subjects"
+STRANGERS = (
+    "torch:torch.nn:CrossEntropyLoss",
+    "jax:optax:softmax_cross_entropy",
+    *(f"tf:{LOSSES / 'tensorflow_losses.py'}:{name}" for name in ("composed", "traced")),
+    *(f"keras:{LOSSES / 'keras_losses.py'}:{name}" for name in ("sparse", "Sparse", "Dense", "made")),
+)
 # What is compiled in another order of shapes may round its last bit otherwise.
 SAME = {"float32": 1e-6, "bfloat16": 2**-6, "float64": 1e-14}
 KINDS = {"index": "index", "dense": "soft", "multi-hot": "multi-hot"}
@@ -69,7 +76,7 @@ def script(subject: Subject, asked: list[Call]) -> str:
     for call in map(present, asked):
         hvp = "hvp" if call.vector is not None else ""
         results = f"loss, grad, {hvp}" if subject.differentiable else "loss,"
-        lines += [assignment(name, getattr(call, name)) for name in CALL_ARRAYS if getattr(call, name) is not None]
+        lines += [assignment(name, array) for name, array in call.arrays.items()]
         lines += [*recipe(subject, call).lines, f"print(json.dumps([flat(a) for a in ({results})]))"]
     return "\n".join(lines)
 
@@ -83,11 +90,14 @@ def told(outcome: Returned) -> list[list[float]]:
 @pytest.mark.slow
 @pytest.mark.frameworks
 @pytest.mark.parametrize("dtype", SAME)
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize("name", [*SUBJECTS, *STRANGERS])
 def test_a_recipe_gives_what_its_adapter_gives(pool: WorkerPool, name: str, dtype: str) -> None:
-    subject = SUBJECTS[name]
+    subject = SUBJECTS[name] if name in SUBJECTS else subject_from_spec(name)
     if any(find_spec(module) is None for module in subject.requires):
         pytest.skip("not installed")
+    if dtype not in subject.dtypes:
+        pytest.skip(f"not judged in {dtype}")
+    subject = pool.open(subject, "cpu", dtype).narrow(subject)
     outcomes = [(call, pool.run(subject, "cpu", call, dtype)) for call in calls(subject, dtype)]
     answered = [(call, outcome) for call, outcome in outcomes if isinstance(outcome, Returned)]
     assert len(answered) > len(outcomes) / 2

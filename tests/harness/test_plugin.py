@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import signal
@@ -201,6 +202,18 @@ def test_xdist_gives_each_subject_to_one_worker(pytester: Pytester, spec: Callab
     run = report_of(pytester)
     assert sorted(r.clause for r in run.records if r.status.is_judged) == sorted(["VAL-1", "LAB-1"] * 2)
     assert len({record.key for record in run.records}) == len(run.records)
+    assert any(record.probe for record in run.records)
+
+
+def test_what_is_found_of_a_callable_stands_above_the_matrix_and_on_the_page(
+    conform: RunPytest, pytester: Pytester, spec: Callable[[str], str]
+) -> None:
+    backend = spec("strangers.py:smoothing_unused")
+    lines = conform(f"--backend={backend}", "-k", ONE).stdout.str().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"{backend}: class indices and rows; ")]
+    assert "; label_smoothing is accepted and changes nothing; " in line
+    assert lines.index(line) < next(place for place, text in enumerate(lines) if text.startswith(f"{backend}  "))
+    assert line in html.unescape((pytester.path / "xentcheck-report" / "report.html").read_text())
 
 
 @pytest.mark.frameworks

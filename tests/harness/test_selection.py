@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -72,7 +73,50 @@ def test_a_malformed_callable_is_a_selection_error() -> None:
 
 
 def test_a_callable_joins_the_known_ones() -> None:
-    assert named("numpy:loss.py:mine", "numpy") == ["numpy", "numpy:loss.py:mine"]
+    assert named("numpy:loss:mine", "numpy") == ["numpy", "numpy:loss:mine"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        (
+            "pytorch:loss:mine",
+            r"unknown flavour 'pytorch' in .* \(did you mean 'torch:loss:mine'\?\); known: numpy, torch",
+        ),
+        ("tensorflow:loss:mine", r"did you mean 'tf:loss:mine'"),
+        ("theano:loss:mine", r"unknown flavour 'theano' in 'theano:loss:mine'; known: numpy, torch, jax, tf, keras$"),
+        ("numpy:folder/loss.py:mine", r"no file loss\.py in .*folder: there is no such folder$"),
+        ("numpy:los.py:mine", r"no file los\.py in .* \(did you mean 'loss\.py'\?\)$"),
+    ],
+)
+def test_a_mistaken_callable_is_told_in_one_line(
+    spec: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loss.py").touch()
+    with pytest.raises(SelectionError, match=told):
+        select_subjects([spec])
+
+
+@pytest.mark.parametrize(
+    ("spec", "needed"), [("tf:a:b", ["tensorflow"]), ("keras:a:b", ["keras", "jax"]), ("torch:a:b", ["torch"])]
+)
+def test_a_callable_needs_its_framework_and_keras_its_backend(
+    spec: str, needed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    for module in needed:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(SelectionError, match=f"needs {', '.join(needed)}: pip install"):
+        select_subjects([spec])
+
+
+def test_an_unknown_backend_of_keras_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "theano")
+    with pytest.raises(
+        SelectionError, match="KERAS_BACKEND=theano is none of the known: tensorflow, torch, jax, numpy"
+    ):
+        select_subjects(["keras:a:b"])
 
 
 def test_targets_are_every_declared_device_and_dtype() -> None:

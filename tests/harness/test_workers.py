@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xentcheck.selection import missing_modules
 from xentcheck.workers import Limits, WorkerPool
 from xentcheck_adapters import (
     Call,
@@ -24,6 +25,7 @@ from xentcheck_adapters import (
     TimedOut,
     Unavailable,
     built_in_subjects,
+    subject_from_spec,
 )
 
 TRIGGER = 13.0  # see subjects/misbehaving.py
@@ -247,3 +249,27 @@ def test_memory_that_nobody_wrote_holds_no_number_that_could_be_right(
     assert isinstance(outcome, Returned)
     for array in outcome.results.values():
         assert not (array < np.sqrt(np.finfo(dtype).max)).any()
+
+
+@pytest.mark.slow
+@pytest.mark.frameworks
+@pytest.mark.parametrize("flavour", ["tf", "keras"])
+def test_a_function_of_a_framework_costs_one_result_too(flavour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    file = Path(__file__).parent / "subjects" / "misbehaving_anywhere.py"
+    ends = {
+        "dies": Crashed,
+        "hangs": TimedOut,
+        "babbles": Returned,
+        "leaves_threads": Returned,
+        "returns_text": Refused,
+    }
+    with WorkerPool(limits=Limits(call_seconds=10)) as workers:
+        for name, end in ends.items():
+            chosen = subject_from_spec(f"{flavour}:{file}:{name}")
+            if missing_modules(chosen):
+                pytest.skip("not installed")
+            assert workers.open(chosen, "cpu", "float32").line
+            outcome = workers.run(chosen, "cpu", triggering(), "float32")
+            assert isinstance(outcome, end), (name, outcome)
+            assert isinstance(workers.run(chosen, "cpu", calm(), "float32"), Returned)

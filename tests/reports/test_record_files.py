@@ -89,7 +89,7 @@ def test_a_file_of_schema_version_1_still_reads(tmp_path: Path) -> None:
     )
     (tmp_path / "old.jsonl").write_bytes(lines)
     (record,) = read_records(tmp_path / "old.jsonl").records
-    assert (record.values, record.accuracy, record.horizon, record.grade) == (9, [], None, None)
+    assert (record.values, record.accuracy, record.horizon, record.grade, record.probe) == (9, [], None, None, None)
 
 
 def test_every_record_is_in_the_file_as_soon_as_it_is_written(

@@ -17,8 +17,9 @@ from xentcheck.malformed import SOFT, WRONG_DTYPES, WRONG_SHAPES
 from xentcheck.regimes import FINITE_REGIMES
 from xentcheck.strategies import Scope, cases
 from xentcheck.verdict import Deviation, Measurement, describe, no_answer
-from xentcheck_adapters import Refused, Returned
+from xentcheck_adapters import Refused, Returned, Subject
 
+_CUSTOMARY = ("fractional", "one column (N, 1)", *WRONG_DTYPES)
 _TF_SPARSE = "https://www.tensorflow.org/api_docs/python/tf/nn/sparse_softmax_cross_entropy_with_logits"
 _KERAS_BINARY = "https://keras.io/api/losses/probabilistic_losses/#binarycrossentropy-class"
 
@@ -35,17 +36,17 @@ def _malformed(kinds: tuple[str, ...]) -> Callable[[Scope], SearchStrategy[Case]
             few_shapes=True,
         )
         return st.builds(
-            lambda case, kind: replace(case, malformed=kind), plain, st.sampled_from(kinds_for(scope, kinds))
+            lambda case, kind: replace(case, malformed=kind), plain, st.sampled_from(refusable(scope.subject, kinds))
         )
 
     return draw
 
 
-def kinds_for(scope: Scope, kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """The malformations a subject has to refuse: one that also takes dense labels may read rows as those."""
-    if "dense" in scope.subject.labels:
-        return tuple(kind for kind in kinds if not kind.endswith("rows"))
-    return kinds
+def refusable(subject: Subject, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """The malformations a subject has to refuse: one that also takes dense labels may read rows as those, and one that
+    casts its labels what its framework's custom takes for indices."""
+    dense, casts = "dense" in subject.labels, subject.keras_customs
+    return tuple(kind for kind in kinds if not (dense and kind.endswith("rows")) and not (casts and kind in _CUSTOMARY))
 
 
 def _refused(case: Case, bench: Bench) -> Measurement:
@@ -60,7 +61,7 @@ def _refused(case: Case, bench: Bench) -> Measurement:
 
 def _every_kind(kinds: tuple[str, ...]) -> Callable[[Scope], tuple[Case, ...]]:
     return lambda scope: tuple(
-        Case(dtype=scope.dtype, rows=4, classes=7, seed=1, malformed=kind) for kind in kinds_for(scope, kinds)
+        Case(dtype=scope.dtype, rows=4, classes=7, seed=1, malformed=kind) for kind in refusable(scope.subject, kinds)
     )
 
 
@@ -90,12 +91,20 @@ def _binary(case: Case, bench: Bench) -> Measurement:
 
 _SPARSE = takes("index", inputs="logits")
 
+
+def _must_refuse(kinds: tuple[str, ...]) -> Callable[[Subject], str | None]:
+    def lacks(subject: Subject) -> str | None:
+        return _SPARSE(subject) or (None if refusable(subject, kinds) else "casts labels of any dtype to indices")
+
+    return lacks
+
+
 CLAUSES = (
     Clause(
         "EXC-1",
         "the sparse form refuses soft labels: its classes are exclusive",
         (_TF_SPARSE,),
-        _SPARSE,
+        _must_refuse(SOFT),
         _malformed(SOFT),
         _refused,
         _every_kind(SOFT),
@@ -104,7 +113,7 @@ CLAUSES = (
         "EXC-2",
         "the sparse form refuses labels that are not integers",
         (_TF_SPARSE,),
-        _SPARSE,
+        _must_refuse(WRONG_DTYPES),
         _malformed(WRONG_DTYPES),
         _refused,
         _every_kind(WRONG_DTYPES),

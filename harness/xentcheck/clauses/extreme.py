@@ -66,6 +66,12 @@ def _tiles(scope: Scope) -> tuple[Case, ...]:
     return tuple(replace(plain, seed=seed) for seed in range(2))
 
 
+def _asked_about_masks(subject: Subject) -> str | None:
+    """Softmax forms, but for a stranger of rows: where a label is 0 and its class masked, they say 0 * inf."""
+    undeclared = subject.zero_times_inf == "any" and "index" not in subject.labels
+    return softmax_of_logits(subject) or ("does not say what 0 * inf is to it" if undeclared else None)
+
+
 def _skips_masked_tiles(case: Case, bench: Bench) -> Measurement:
     call = bench.call(case)
     answer, measurement = bench.conforms(call, case)
@@ -223,6 +229,7 @@ CLAUSES = (
         "exp(-inf) = 0; a running maximum of -inf must not be subtracted from -inf",
         _skips_masked_tiles,
         _tiles,
+        lacks=_asked_about_masks,
         programs=True,
     ),
     _clause(

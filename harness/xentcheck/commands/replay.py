@@ -36,9 +36,10 @@ def replay(clause: str, subject: str, token: str, device: str) -> None:
         raise click.UsageError(f"name one subject, got {', '.join(s.name for s in subjects)}")
     (chosen,) = subjects
     with WorkerPool() as pool:
-        bench = Bench(Target(chosen, device, case.dtype), pool, {**built_in_subjects(), chosen.name: chosen})
-        click.echo(describe_case(case, bench.call(case)))
         try:
+            opened = pool.open(chosen, device, case.dtype).narrow(chosen)
+            bench = Bench(Target(opened, device, case.dtype), pool, {**built_in_subjects(), chosen.name: opened})
+            click.echo(describe_case(case, bench.call(case)))
             seen = asked.check(case, bench)
         except Deviation as deviation:
             click.echo("\n" + describe_failure(failure(asked, bench, case, deviation)))

@@ -12,7 +12,7 @@ from xentcheck.plugin.items import PANEL_PROPERTY, RECORD_PROPERTY
 from xentcheck.recorder import Recorder
 from xentcheck.run_header import run_header
 from xentcheck.terminal import matrix_lines
-from xentcheck_reports import Record, RunHeader, Status
+from xentcheck_reports import Record, RunHeader, Status, probe_lines
 
 if TYPE_CHECKING:
     from xentcheck.plugin.conformance import Conformance
@@ -71,7 +71,10 @@ class Reporting:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The matrix of subjects and clauses, what failed across frameworks, and where the report is."""
         terminalreporter.section("xentcheck")
-        for line, markup in matrix_lines(self._recorder.run):
+        run = self._recorder.run
+        for line in probe_lines(run.records):
+            terminalreporter.write_line(line)
+        for line, markup in matrix_lines(run):
             terminalreporter.write_line(line, **markup)
         for record in self._recorder.records:
             if record.clause == "EQ-2" and record.failure:

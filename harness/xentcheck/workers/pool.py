@@ -6,8 +6,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
 
+from xentcheck.workers.probe import probe
 from xentcheck.workers.process import Limits, WorkerDied, WorkerHung, WorkerProcess, WorkerTooBig
 from xentcheck_adapters import Call, Crashed, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
 from xentcheck_adapters.slab import Slab
@@ -22,12 +23,16 @@ class Opened:
 
     versions: Mapping[str, str]
     options: frozenset[str]
-    found: Mapping[str, Any] = field(default_factory=dict)
-    """Of a subject that nobody described: labels, reductions and class axes that it was seen to take"""
+    signature: tuple[str, ...] = ()
+    """Of a subject that nobody described: its arguments beside the options"""
+    probed: Subject | None = None
+    """Of such a one: what the probe made of it"""
+    line: str | None = None
+    """What the probe found, in one line"""
 
     def narrow(self, subject: Subject) -> Subject:
         """The subject as it is offered here."""
-        return replace(subject, options=subject.options & self.options, **self.found)
+        return self.probed or replace(subject, options=subject.options & self.options, signature=self.signature)
 
 
 class Running(Protocol):
@@ -67,6 +72,7 @@ class WorkerPool:
         self._limits = limits or Limits()
         self._slots: dict[StateKey, _Slot] = {}
         self._unavailable: dict[tuple[StateKey, str], str] = {}
+        self._probed: dict[tuple[StateKey, str], Opened] = {}
 
     @property
     def interpreter(self) -> str:
@@ -80,14 +86,32 @@ class WorkerPool:
         self.close()
 
     def open(self, subject: Subject, device: str, dtype: str) -> Opened:
-        """Make the subject ready in its worker. Raises Unavailable with the reason if it cannot be."""
-        state = state_of(subject, device, dtype)
-        if (state, subject.name) not in self._unavailable:
+        """Make the subject ready in its worker, and probe it if nobody described it. Raises Unavailable with the reason
+        if it cannot be."""
+        opened = self._ready(subject, device, dtype)
+        if subject.described:
+            return opened
+        key = state_of(subject, device, dtype), subject.name
+        if key not in self._probed:  # once: what it does to its worker may cost one each time
             try:
-                return self._open(state, subject, device)
+                found = probe(
+                    opened.narrow(subject), lambda call: self.run(subject, device, call, dtype), opened.versions
+                )
             except Unavailable as error:
-                self._unavailable[state, subject.name] = str(error)  # asked once: loading a broken framework is slow
-        raise Unavailable(self._unavailable[state, subject.name])
+                self._unavailable[key] = str(error)
+                raise
+            self._probed[key] = replace(opened, options=found[0].options, probed=found[0], line=found[1])
+        return self._probed[key]
+
+    def _ready(self, subject: Subject, device: str, dtype: str) -> Opened:
+        """Make the subject ready in its worker, as it is."""
+        key = state_of(subject, device, dtype), subject.name
+        if key not in self._unavailable:
+            try:
+                return self._open(key[0], subject, device)
+            except Unavailable as error:
+                self._unavailable[key] = str(error)  # asked once: loading a broken framework is slow
+        raise Unavailable(self._unavailable[key])
 
     def _open(self, state: StateKey, subject: Subject, device: str) -> Opened:
         slot = self._slot(state)
@@ -107,16 +131,13 @@ class WorkerPool:
             ) from None
         if "unavailable" in answer:
             raise Unavailable(answer["unavailable"])
-        found: dict[str, Any] = {
-            name: tuple(answer[name]) for name in ("labels", "reductions", "class_axes") if name in answer
-        }
-        opened = Opened(answer["versions"], frozenset(answer["options"]), found)
+        opened = Opened(answer["versions"], frozenset(answer["options"]), tuple(answer["signature"]))
         slot.opened[subject.name, device] = opened
         return opened
 
     def run(self, subject: Subject, device: str, call: Call, dtype: str) -> Outcome:
         """Evaluate a call; a crash, a hang or an exhausted memory is an outcome too, and the worker is replaced."""
-        self.open(subject, device, dtype)
+        self._ready(subject, device, dtype)
         slot = self._slot(state_of(subject, device, dtype))
         process = slot.process
         try:
