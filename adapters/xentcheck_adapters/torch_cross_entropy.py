@@ -122,9 +122,8 @@ def _compiled(*, dynamic: bool = True) -> Any:
     import torch
     import torch._dynamo as dynamo
 
-    # Past its limit of recompilations dynamo would run eager code without a word, and that would be tested instead.
-    dynamo.config.recompile_limit = 10_000
-    dynamo.config.accumulated_recompile_limit = 10_000
+    for name, limit in torch_autodiff.unlimited_recompilation().items():
+        setattr(dynamo.config, name, limit)
     return torch.compile(_eager(), dynamic=dynamic)
 
 

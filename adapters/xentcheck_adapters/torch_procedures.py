@@ -8,7 +8,7 @@ from typing import Any, Callable
 from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.procedures import contracted
-from xentcheck_adapters.torch_autodiff import cotangent_of, reverse, to_array, to_tensor
+from xentcheck_adapters.torch_autodiff import cotangent_of, reverse, to_array, to_tensor, unlimited_recompilation
 
 Function = Callable[[Any, Any], Any]
 Procedure = Callable[[Function, Call, Any], Returned]
@@ -204,8 +204,7 @@ def _compiled(function: Function, call: Call, device: Any) -> Returned:
     import torch
     import torch._dynamo as dynamo
 
-    # Past its limit of recompilations dynamo would run eager code without a word.
-    with dynamo.config.patch(recompile_limit=10_000, accumulated_recompile_limit=10_000):
+    with dynamo.config.patch(unlimited_recompilation()):
         return reverse(torch.compile(function, backend="aot_eager"), call, device)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from xentcheck.minimise import minimise
 from xentcheck.precedents import precedents
 from xentcheck.strategies import Scope
 from xentcheck.verdict import Deviation, Measurement
+from xentcheck.workers import Opened
 from xentcheck_adapters import Unavailable
 from xentcheck_reports import Record, Status
 
@@ -54,17 +56,19 @@ class _Tally:
 def judge(assignment: Assignment) -> Record:
     """Check a clause on a target and return the record; every kind of trouble becomes a status."""
     started = time.monotonic()
-    record = _judge(assignment)
-    return record.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+    target = assignment.bench.target
+    try:
+        opened = assignment.bench.pool.open(target.subject, target.device, target.dtype)
+    except Unavailable as error:
+        return evidence.absence(assignment.clause, target, error)
+    record = _judge(assignment, opened)
+    seconds = round(time.monotonic() - started, 3)
+    return record.model_copy(update={"versions": dict(opened.versions), "seconds": seconds})
 
 
-def _judge(assignment: Assignment) -> Record:
+def _judge(assignment: Assignment, opened: Opened) -> Record:
     clause, bench = assignment.clause, assignment.bench
     target = bench.target
-    try:
-        opened = bench.pool.open(target.subject, target.device, target.dtype)
-    except Unavailable as error:
-        return evidence.record(clause, target, Status.NOT_RUN, reason=str(error))
     subject = opened.narrow(target.subject)
     lacking = clause.lacks(subject)
     if lacking:
@@ -111,7 +115,7 @@ def _known(assignment: Assignment, versions: Mapping[str, str]) -> Sequence[Dive
     clause, target = assignment.clause, assignment.bench.target
     if clause.kind == "policy":
         return ()
-    return assignment.ledger.concerning(clause.id, target.subject.name, target.dtype, versions)
+    return assignment.ledger.concerning(clause.id, target.subject.known_as, target.dtype, versions)
 
 
 def _examples(assignment: Assignment, known: Sequence[Divergence]) -> list[Case]:
@@ -274,7 +278,8 @@ def _settings(assignment: Assignment) -> settings:
     target = assignment.bench.target
     memory = assignment.memory
     # A folder per clause and target: in a shared one a passing subject deletes what another one failed on.
-    database = DirectoryBasedExampleDatabase(memory / assignment.clause.id / target.id) if memory else None
+    folder = re.sub(r"[^\w.@-]+", "-", target.id)  # it may hold a path, even one that leads elsewhere
+    database = DirectoryBasedExampleDatabase(memory / assignment.clause.id / folder) if memory else None
     return settings(
         max_examples=assignment.level.examples(target.subject),
         database=database,

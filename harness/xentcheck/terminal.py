@@ -1,13 +1,14 @@
-"""The summary matrix as text."""
+"""The summary matrix, and what differs between versions, as text."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 
-from xentcheck_reports import Cell, Run, Status, summary_matrix
+from xentcheck_reports import Cell, Run, Status, plural, summary_matrix, version_tables
 
 Markup = dict[str, bool]
+_MOST_DIFFERENCES = 12
 
 
 def matrix_lines(run: Run) -> Iterator[tuple[str, Markup]]:
@@ -15,13 +16,13 @@ def matrix_lines(run: Run) -> Iterator[tuple[str, Markup]]:
     matrix = summary_matrix(run)
     if not matrix.rows:
         return
-    width = max(len(row.subject) for row in matrix.rows)
+    width = max(len(row.label) for row in matrix.rows)
     columns = [clause.id for clause in matrix.clauses]
     yield f"{'':{width}} " + " ".join(columns), {"bold": True}
     for row in matrix.rows:
         cells = [_shown(cell).center(len(column)) for cell, column in zip(row.cells, columns, strict=True)]
         statuses = [cell.status for cell in row.cells if cell]
-        yield f"{row.subject:{width}} " + " ".join(cells), _markup(statuses)
+        yield f"{row.label:{width}} " + " ".join(cells), _markup(statuses)
     counts = Counter(record.status for record in run.records)
     yield "", {}
     yield "  ".join(f"{status.glyph} {counts[status]} {status.label}" for status in Status if counts[status]), {}
@@ -35,3 +36,20 @@ def _markup(statuses: list[Status]) -> Markup:
     if any(status.is_failure for status in statuses):
         return {"red": True}
     return {"yellow": True} if Status.KNOWN_DIVERGENCE in statuses else {}
+
+
+def version_lines(run: Run) -> Iterator[tuple[str, Markup]]:
+    """Where the same subjects differ between their environments: some of the differences; the report has them all."""
+    for table in version_tables(run.records):
+        versions = " → ".join(f"{environment.label}{environment.place}" for environment in table.environments)
+        count = plural(len(table.differences), "difference")
+        yield "", {}
+        yield f"versions compared: {versions}: {count} in {plural(table.shared, 'check')}", {"bold": True}
+        for subject, environment, reason in table.absent:
+            yield f"  {subject} is not in {environment.main}: {reason}", {}
+        for found in table.differences[:_MOST_DIFFERENCES]:
+            question = f" ({found.question})" if found.question else ""
+            told = " → ".join(each.answer or each.status.glyph if each else "·" for each in found.seen)
+            yield f"  {found.clause}{question} {', '.join(found.subjects)}: {told}  {found.since}", {}
+        if len(table.differences) > _MOST_DIFFERENCES:
+            yield f"  and {len(table.differences) - _MOST_DIFFERENCES} more in the report", {}

@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 
 import xentcheck.suite
-from xentcheck.bench import Bench, Target
+from xentcheck.bench import Bench, Target, at
 from xentcheck.clauses import Clause
 from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Ledger, LedgerError, load_ledger
 from xentcheck.levels import LEVELS, Level
 from xentcheck.plugin.items import ClauseItem, ContractFile
 from xentcheck.selection import (
-    ALL,
-    AUTO,
     SelectionError,
+    asks_for_all,
     select_clauses,
     select_subjects,
     select_targets,
@@ -44,8 +43,8 @@ class Conformance:
     ledger: Ledger
     seed: int
     memory: Path | None
-    named: frozenset[str]
-    """Subjects that the command line names, rather than asking for all there are."""
+    named: tuple[frozenset[str], ...]
+    """Subjects that the command line names, group by group, rather than asking for all there are."""
     asked_dtypes: frozenset[str] = frozenset()
     """Dtypes that the command line names, which are judged whatever the level."""
     report: Path = Path()
@@ -86,8 +85,8 @@ class Conformance:
             raise SelectionError(f"unknown level {level!r}; known: {', '.join(LEVELS)}")
         names = split_names(config.getoption("--backend"))
         subjects = select_subjects(names)
-        explicit = [name for name in names if name not in (ALL, AUTO)]
-        named = frozenset(subject.name for subject in (select_subjects(explicit) if explicit else ()))
+        explicit = [name for name in names if not asks_for_all(name)]
+        named = tuple(frozenset(subject.name for subject in select_subjects([name])) for name in explicit)
         devices = split_names(config.getoption("--device")) or ["cpu"]
         dtypes = split_names(config.getoption("--dtype"))
         targets = select_targets(subjects, devices, dtypes)
@@ -160,7 +159,7 @@ class Conformance:
         if isinstance(nextitem, ClauseItem):
             target = nextitem.target
             twins = [name for name in (target.subject.mode_twin, target.subject.form_twin) if name]
-            used = [target.subject, *(self.subjects[name] for name in twins)]
+            used = [target.subject, *(at(self.subjects[name], target.subject.interpreter) for name in twins)]
             self.pool.keep_only({state_of(subject, target.device, target.dtype) for subject in used})
 
     def pytest_unconfigure(self) -> None:

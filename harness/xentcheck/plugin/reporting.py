@@ -15,7 +15,7 @@ from xentcheck.failure_files import forget_failures, write_failure
 from xentcheck.panel import PanelAnswer, compare_panels
 from xentcheck.plugin.items import PANEL_PROPERTY, RECORD_PROPERTY
 from xentcheck.run_header import run_header
-from xentcheck.terminal import matrix_lines
+from xentcheck.terminal import matrix_lines, version_lines
 from xentcheck_reports import (
     Record,
     RecordWriter,
@@ -105,7 +105,8 @@ class Reporting:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The matrix of subjects and clauses, what failed across frameworks, and where the report is."""
         terminalreporter.section("xentcheck")
-        for line, markup in matrix_lines(Run(self._header, tuple(self._records))):
+        run = Run(self._header, tuple(self._records))
+        for line, markup in (*matrix_lines(run), *version_lines(run)):
             terminalreporter.write_line(line, **markup)
         for record in self._records:
             if record.clause == "EQ-2" and record.failure:
@@ -116,12 +117,19 @@ class Reporting:
             terminalreporter.write_line(f"report: {self._page}")
 
     def _never_ran(self, session: pytest.Session) -> list[str]:
-        """Subjects that a person named and that could not be judged at all: a green run would say nothing of them."""
+        """Subjects that a person named and that could not be judged at all: a green run would say nothing of them. One of
+        a group may be missing in a version that has the others."""
         if session.testscollected == 0:
             return []
         judged = {record.subject for record in self._records if record.status.is_judged}
-        reasons = {record.subject: record.reason for record in self._records if record.status is Status.NOT_RUN}
-        return [f"{name} was not judged: {reasons[name]}" for name in self._run.named - judged if name in reasons]
+        # What the subject itself was asked stands before what was left out from the start.
+        first = {record.subject: record for record in reversed(self._records) if not record.status.is_judged}
+        return [
+            f"{name} was not judged: {first[name].reason}"
+            for group in self._run.named
+            for name in sorted(group - judged)
+            if name in first and not (group & judged and first[name].status is Status.UNSUPPORTED)
+        ]
 
     def _places(self) -> Callable[[Record], tuple[int, int]]:
         """Subjects in the order of the run, clauses in the order of the contract, however xdist dealt them out."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
+from xentcheck.workers.interpreter import InterpreterError, executable, install_command, missing_there
 from xentcheck.workers.process import Limits, WorkerDied, WorkerHung, WorkerProcess, WorkerTooBig
-from xentcheck_adapters import Call, Crashed, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
+from xentcheck_adapters import Call, Crashed, NotInVersion, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
 from xentcheck_adapters.wire import Header, pack_call, unpack_outcome
 
-StateKey = tuple[str, tuple[tuple[str, str], ...]]
+
+class State(NamedTuple):
+    """What a worker process is: what may share one has the same state."""
+
+    framework: str
+    interpreter: str | None
+    environment: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -36,25 +42,31 @@ class _Slot:
 
 
 @cache
-def state_of(subject: Subject, device: str, dtype: str) -> StateKey:
-    """Framework and process-global state: what may share a worker shares this key."""
+def state_of(subject: Subject, device: str, dtype: str) -> State:
+    """Framework, interpreter and process-global state of a subject's worker."""
     environment = {**subject.environment, **subject.dtype_environment.get(dtype, {}), "XENTCHECK_DEVICE": device}
-    return subject.framework, tuple(sorted(environment.items()))
+    return State(subject.framework, subject.interpreter, tuple(sorted(environment.items())))
+
+
+def _lacking(subject: Subject, dtype: str) -> str | None:
+    """What another interpreter lacks for a dtype, and what to type; None if nothing."""
+    needed = subject.dtype_requires.get(dtype)
+    if subject.interpreter is None or not needed:
+        return None
+    try:
+        missing = missing_there(subject.interpreter, needed)
+    except InterpreterError as error:
+        return str(error)
+    return f"{dtype} needs {', '.join(missing)}: {install_command(subject.interpreter, missing)}" if missing else None
 
 
 class WorkerPool:
     """Runs calls on subjects. Use as a context manager."""
 
-    def __init__(self, *, interpreter: str = sys.executable, limits: Limits | None = None) -> None:
-        self._interpreter = interpreter
+    def __init__(self, *, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._slots: dict[StateKey, _Slot] = {}
-        self._unavailable: dict[tuple[StateKey, str], str] = {}
-
-    @property
-    def interpreter(self) -> str:
-        """What the workers run in."""
-        return self._interpreter
+        self._slots: dict[State, _Slot] = {}
+        self._unavailable: dict[tuple[State, str], Unavailable] = {}
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -63,21 +75,25 @@ class WorkerPool:
         self.close()
 
     def open(self, subject: Subject, device: str, dtype: str) -> Opened:
-        """Make the subject ready in its worker. Raises Unavailable with the reason if it cannot be."""
+        """Make the subject ready in its worker. Raises Unavailable with the reason if it cannot be: NotInVersion if an
+        API is missing that another version has."""
         state = state_of(subject, device, dtype)
+        if lacking := _lacking(subject, dtype):
+            raise Unavailable(lacking)
         if (state, subject.name) not in self._unavailable:
             try:
                 return self._open(state, subject, device)
             except Unavailable as error:
-                self._unavailable[state, subject.name] = str(error)  # asked once: loading a broken framework is slow
-        raise Unavailable(self._unavailable[state, subject.name])
+                self._unavailable[state, subject.name] = error  # asked once: loading a broken framework is slow
+        known = self._unavailable[state, subject.name]
+        raise type(known)(str(known))
 
-    def _open(self, state: StateKey, subject: Subject, device: str) -> Opened:
+    def _open(self, state: State, subject: Subject, device: str) -> Opened:
         slot = self._slot(state)
         known = slot.opened.get((subject.name, device))
         if known:
             return known
-        request = {"do": "open", "adapter": subject.adapter, "subject": subject.name, "device": device}
+        request = {"do": "open", "adapter": subject.adapter, "subject": subject.known_as, "device": device}
         try:
             slot.process.send(request)
             answer = slot.process.receive(self._limits.open_seconds)
@@ -89,7 +105,7 @@ class WorkerPool:
                 f"its worker ended while loading: {error}\n{getattr(error, 'stack', '')}".strip()
             ) from None
         if "unavailable" in answer:
-            raise Unavailable(answer["unavailable"])
+            raise (NotInVersion if answer.get("not_in_version") else Unavailable)(answer["unavailable"])
         found: dict[str, Any] = {
             name: tuple(answer[name]) for name in ("labels", "reductions", "class_axes") if name in answer
         }
@@ -104,7 +120,7 @@ class WorkerPool:
         process = slot.process
         try:
             packed = pack_call(process.outgoing, call)
-            process.send({"do": "run", "subject": subject.name, "device": device, "call": packed})
+            process.send({"do": "run", "subject": subject.known_as, "device": device, "call": packed})
             answer: Header = process.receive(self._limits.call_seconds)
         except WorkerDied as death:
             self._forget(slot)
@@ -117,7 +133,7 @@ class WorkerPool:
             return OutOfMemory(str(size))
         return unpack_outcome(process.incoming, answer)
 
-    def keep_only(self, states: set[StateKey]) -> None:
+    def keep_only(self, states: set[State]) -> None:
         """Stop the workers whose state nobody will ask for again."""
         for key in [key for key in self._slots if key not in states]:
             self._slots.pop(key).process.close()
@@ -126,9 +142,13 @@ class WorkerPool:
         """Stop all workers."""
         self.keep_only(set())
 
-    def _slot(self, key: StateKey) -> _Slot:
+    def _slot(self, key: State) -> _Slot:
         if key not in self._slots:
-            self._slots[key] = _Slot(WorkerProcess(self._interpreter, dict(key[1]), self._limits))
+            try:
+                process = WorkerProcess(executable(key.interpreter), dict(key.environment), self._limits)
+            except OSError as error:
+                raise Unavailable(f"{key.interpreter} cannot be started: {error.strerror}") from None
+            self._slots[key] = _Slot(process)
         return self._slots[key]
 
     def _forget(self, slot: _Slot) -> None:
