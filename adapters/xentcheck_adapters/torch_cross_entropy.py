@@ -124,7 +124,11 @@ def _compiled(*, dynamic: bool = True) -> Any:
 
     for name, limit in torch_autodiff.unlimited_recompilation().items():
         setattr(dynamo.config, name, limit)
-    return torch.compile(_eager(), dynamic=dynamic)
+    function = _eager()
+    try:
+        return torch.compile(function, dynamic=dynamic)
+    except AssertionError:  # of torch 2.6, which compiles no function of its own, but one that calls it
+        return torch.compile(lambda logits, labels, **given: function(logits, labels, **given), dynamic=dynamic)
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:

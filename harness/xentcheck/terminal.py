@@ -41,7 +41,7 @@ def _markup(statuses: list[Status]) -> Markup:
 def version_lines(run: Run) -> Iterator[tuple[str, Markup]]:
     """Where the same subjects differ between their environments: some of the differences; the report has them all."""
     for table in version_tables(run.records):
-        versions = " → ".join(f"{environment.label}{environment.place}" for environment in table.environments)
+        versions = " → ".join(f"{e.label} {e.place if e.versions else ''}".rstrip() for e in table.environments)
         count = plural(len(table.differences), "difference")
         yield "", {}
         yield f"versions compared: {versions}: {count} in {plural(table.shared, 'check')}", {"bold": True}
@@ -50,6 +50,6 @@ def version_lines(run: Run) -> Iterator[tuple[str, Markup]]:
         for found in table.differences[:_MOST_DIFFERENCES]:
             question = f" ({found.question})" if found.question else ""
             told = " → ".join(each.answer or each.status.glyph if each else "·" for each in found.seen)
-            yield f"  {found.clause}{question} {', '.join(found.subjects)}: {told}  {found.since}", {}
+            yield f"  {found.clause}{question} {', '.join(found.subjects)}: {told}  {found.told}", {}
         if len(table.differences) > _MOST_DIFFERENCES:
             yield f"  and {len(table.differences) - _MOST_DIFFERENCES} more in the report", {}

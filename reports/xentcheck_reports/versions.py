@@ -1,7 +1,8 @@
 """The same subjects in several environments: where a clause or an answer differs, and from which version on."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeAlias
 
 from packaging.version import InvalidVersion, Version
@@ -17,8 +18,7 @@ _TELLS_NOTHING = (Status.NOT_RUN, Status.HARNESS_ERROR)
 class Environment:
     """
     interpreter  None for the harness' own
-    versions     of the packages that differ between the environments compared, the framework's first; of all packages
-                 if none does
+    versions     of the packages that differ between the environments compared, the framework's first
     """
 
     interpreter: str | None
@@ -26,13 +26,13 @@ class Environment:
 
     @property
     def label(self) -> str:
-        """`jax 0.6.2, numpy 1.26.4`."""
-        return ", ".join(f"{package} {version}" for package, version in self.versions)
+        """`jax 0.6.2, numpy 1.26.4`; where the versions are the same, what tells it apart."""
+        return _listed(self.versions) or self.place or "here"
 
     @property
     def main(self) -> str:
-        """`jax 0.6.2`: without NumPy, if that is not all."""
-        return ", ".join(f"{package} {version}" for package, version in self.versions[:-1] or self.versions)
+        """`jax 0.6.2`: without NumPy, if there is anything else."""
+        return _listed(tuple(v for v in self.versions if v[0] != "numpy")) or self.label
 
     @property
     def place(self) -> str:
@@ -46,7 +46,7 @@ class Seen:
 
     status: Status
     answer: str = ""
-    why: str = ""
+    why: str = field(default="", compare=False)
 
     @property
     def holds(self) -> bool | None:
@@ -61,6 +61,14 @@ class Seen:
         return self.answer or (self.status if self.holds is None else self.holds)
 
 
+class Change(StrEnum):
+    """What the newest version made of it; the members in the order in which somebody must hear of them."""
+
+    BAD = "first bad version:"
+    GOOD = "first good version:"
+    OTHER = "changed in"
+
+
 @dataclass(frozen=True)
 class Difference:
     """
@@ -68,8 +76,7 @@ class Difference:
     subjects  that differ alike, without their interpreters
     places    dtypes, with the device if that is not the CPU
     seen      parallel to the environments; None where nothing was told
-    since     "first bad version: torch 2.8.0", "first good version: …" or "changed in …": the oldest version from which
-              on all are as the newest
+    since     the oldest environment from which on all are as the newest
     """
 
     clause: str
@@ -78,7 +85,13 @@ class Difference:
     subjects: tuple[str, ...]
     places: tuple[str, ...]
     seen: tuple[Seen | None, ...]
-    since: str
+    change: Change
+    since: Environment
+
+    @property
+    def told(self) -> str:
+        """`first bad version: torch 2.8.0`."""
+        return f"{self.change} {self.since.main}" if self.since.versions else "the versions are the same"
 
 
 @dataclass(frozen=True)
@@ -128,12 +141,16 @@ def _environments(records: Iterable[Record]) -> tuple[Environment, ...]:
             versions.setdefault(record.interpreter, {}).update(record.versions)
     packages = dict.fromkeys(package for those in versions.values() for package in those)
     by_weight = sorted(packages, key="numpy".__eq__)
-    differing = [p for p in by_weight if len({those.get(p) for those in versions.values()}) > 1] or by_weight
+    differing = [p for p in by_weight if len({those.get(p) for those in versions.values()}) > 1]
     found = [
         Environment(interpreter, tuple((p, those.get(p, "none")) for p in differing))
         for interpreter, those in versions.items()
     ]
     return tuple(sorted(found, key=lambda environment: [_order(version) for _, version in environment.versions]))
+
+
+def _listed(versions: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(f"{package} {version}" for package, version in versions)
 
 
 def _order(version: str) -> Version:
@@ -173,13 +190,13 @@ def _table(framework: str, environments: tuple[Environment, ...], records: Seque
             _distinct(subject for subject, _ in where),
             _distinct(place for _, place in where),
             seen,
-            _since(environments, seen),
+            *_since(environments, seen),
         )
         for (clause, title, question, seen), where in found.items()
     ]
-    return VersionTable(
-        framework, environments, shared, tuple(differences), tuple((*key, reason) for key, reason in absent.items())
-    )
+    differences.sort(key=lambda difference: list(Change).index(difference.change))
+    missing = tuple((subject, environment, reason) for (subject, environment), reason in absent.items())
+    return VersionTable(framework, environments, shared, tuple(differences), missing)
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:
@@ -206,8 +223,17 @@ def _why(record: Record) -> str:
     return "; ".join(divergence.reason for divergence in record.divergences) or record.reason or ""
 
 
-def _since(environments: Sequence[Environment], seen: Sequence[Seen | None]) -> str:
-    """From which version on all are as the newest that told something."""
+def other_interpreters(records: Iterable[Record]) -> dict[str, dict[str, str]]:
+    """The versions that the workers of other interpreters than the harness' own said."""
+    found: dict[str, dict[str, str]] = {}
+    for record in records:
+        if record.interpreter and record.versions:
+            found.setdefault(record.interpreter, {}).update(record.versions)
+    return found
+
+
+def _since(environments: Sequence[Environment], seen: Sequence[Seen | None]) -> tuple[Change, Environment]:
+    """What changed, and from which version on all are as the newest that told something."""
     told = [(environment, each) for environment, each in zip(environments, seen, strict=True) if each]
     first, newest = told[-1]
     before = newest
@@ -216,6 +242,6 @@ def _since(environments: Sequence[Environment], seen: Sequence[Seen | None]) -> 
             before = each
             break
         first = environment
-    if newest.holds is None or before.holds is None:
-        return f"changed in {first.main}"
-    return f"first {'good' if newest.holds else 'bad'} version: {first.main}"
+    if before.verdict == newest.verdict or newest.holds is None or before.holds is None:
+        return Change.OTHER, first
+    return Change.GOOD if newest.holds else Change.BAD, first

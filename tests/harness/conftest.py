@@ -6,14 +6,13 @@ A subject is named by file and function ("losses.py:honest"); a test gets a benc
 from __future__ import annotations
 
 import subprocess
-import sys
-import sysconfig
 import venv
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -30,8 +29,6 @@ from xentcheck_reports import Record
 # A busy machine is no fault of a test: nothing here is timed by Hypothesis.
 settings.register_profile("xentcheck-tests", deadline=None, max_examples=50)
 settings.load_profile("xentcheck-tests")
-
-FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "optax")
 
 
 @pytest.fixture(scope="session")
@@ -79,16 +76,20 @@ def judged(bench: Callable[..., Bench], brief: Level) -> Callable[..., Record]:
 
 
 @pytest.fixture(scope="session")
-def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An interpreter that has everything this one has, but no framework."""
-    home = tmp_path_factory.mktemp("bare")
+def empty_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a virtual environment without any package."""
+    home = tmp_path_factory.mktemp("environments") / "empty"
     venv.create(home, symlinks=True)
-    python = home / "bin" / "python"
+    return home
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a virtual environment that has NumPy, and nothing else of what is here."""
+    home = tmp_path_factory.mktemp("environments") / "elsewhere"
+    venv.create(home, symlinks=True)
     ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    there = Path(subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip())
-    for here in {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}:
-        for entry in here.iterdir():
-            if not entry.name.startswith((*FRAMEWORKS, "pip")) and not (there / entry.name).exists():
-                (there / entry.name).symlink_to(entry)
-    assert sys.executable != str(python)
-    return python
+    asked = subprocess.run([home / "bin" / "python", "-c", ask], capture_output=True, text=True, check=True)
+    for entry in Path(np.__file__).parent.parent.glob("numpy*"):
+        (Path(asked.stdout.strip()) / entry.name).symlink_to(entry)
+    return home

@@ -112,11 +112,11 @@ def test_a_fault_of_the_harness_is_told_as_one(bench: Callable[..., Bench], brie
     assert "test_judge.py" in record.failure.detail
 
 
-def test_a_framework_that_is_not_there_is_not_run(bare_python: Path, brief: Level) -> None:
+def test_a_framework_that_is_not_there_is_not_run(pool: WorkerPool, elsewhere: Path, brief: Level) -> None:
     subjects = built_in_subjects()
-    with WorkerPool(interpreter=str(bare_python)) as workers:
-        bench = Bench(Target(subjects["jax.log_softmax.eager"], "cpu", "float32"), workers, subjects)
-        record = judge(Assignment(CONTRACT["VAL-1"], bench, brief, NOTHING_KNOWN, 1, None))
+    subject = subjects["jax.log_softmax.eager"].at(str(elsewhere))
+    bench = Bench(Target(subject, "cpu", "float32"), pool, subjects)
+    record = judge(Assignment(CONTRACT["VAL-1"], bench, brief, NOTHING_KNOWN, 1, None))
     assert record.status is Status.NOT_RUN
     assert record.reason is not None
     assert "jax" in record.reason

@@ -117,8 +117,8 @@ class Reporting:
             terminalreporter.write_line(f"report: {self._page}")
 
     def _never_ran(self, session: pytest.Session) -> list[str]:
-        """Subjects that a person named and that could not be judged at all: a green run would say nothing of them. One of
-        a group may be missing in a version that has the others."""
+        """Subjects that a person named and that could not be judged at all: a green run would say nothing of them. A
+        version that has others of a named group may lack one."""
         if session.testscollected == 0:
             return []
         judged = {record.subject for record in self._records if record.status.is_judged}
