@@ -30,7 +30,7 @@ def _subject(name: str, api: str, precision: dict[str, Precision], described: bo
         framework="numpy",
         api=api,
         mode="eager",
-        requires=("numpy",),
+        requires=("numpy", "ml_dtypes") if described else ("numpy",),
         dtype_requires={"bfloat16": ("ml_dtypes",)},
         labels=("index", "dense"),
         precision=precision,

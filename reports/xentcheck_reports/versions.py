@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import takewhile
 from typing import TypeAlias
 
 from packaging.version import InvalidVersion, Version
@@ -42,10 +43,14 @@ class Environment:
 
 @dataclass(frozen=True)
 class Seen:
-    """What came of a clause, or of one question of a policy, in one environment."""
+    """What came of a clause, or of one question of a policy, in one environment.
+
+    known  the reasons of the known divergences that it shows: a version may differ in another way than the next
+    """
 
     status: Status
     answer: str = ""
+    known: tuple[str, ...] = ()
     why: str = field(default="", compare=False)
 
     @property
@@ -57,8 +62,8 @@ class Seen:
 
     @property
     def verdict(self) -> object:
-        """What makes it another one than an older version's."""
-        return self.answer or (self.status if self.holds is None else self.holds)
+        """What makes it another one than an older version's, where both hold or neither does."""
+        return self.answer or (self.status, self.known)
 
 
 class Change(StrEnum):
@@ -212,15 +217,15 @@ def _differences(records: Sequence[Record | None]) -> Iterator[tuple[str, tuple[
         if len({each.answer for each in seen if each}) > 1:
             alike = False
             yield question, seen
-    whole = tuple(Seen(record.status, why=_why(record)) if record else None for record in records)
-    if alike and len({each.status for each in whole if each}) > 1:
+    whole = tuple(_whole(record) if record else None for record in records)
+    if alike and len({each for each in whole if each}) > 1:
         yield "", whole
 
 
-def _why(record: Record) -> str:
-    if record.failure:
-        return record.failure.got
-    return "; ".join(divergence.reason for divergence in record.divergences) or record.reason or ""
+def _whole(record: Record) -> Seen:
+    known = tuple(divergence.reason for divergence in record.divergences)
+    got = record.failure.got if record.failure else ""
+    return Seen(record.status, known=known, why=got or "; ".join(known) or record.reason or "")
 
 
 def other_interpreters(records: Iterable[Record]) -> dict[str, dict[str, str]]:
@@ -235,13 +240,12 @@ def other_interpreters(records: Iterable[Record]) -> dict[str, dict[str, str]]:
 def _since(environments: Sequence[Environment], seen: Sequence[Seen | None]) -> tuple[Change, Environment]:
     """What changed, and from which version on all are as the newest that told something."""
     told = [(environment, each) for environment, each in zip(environments, seen, strict=True) if each]
-    first, newest = told[-1]
-    before = newest
-    for environment, each in reversed(told):
-        if each.verdict != newest.verdict:
-            before = each
-            break
-        first = environment
-    if before.verdict == newest.verdict or newest.holds is None or before.holds is None:
+    newest = told[-1][1]
+    judged = None not in (holds := {each.holds for _, each in told}) and len(holds) > 1
+    alike = takewhile(
+        lambda pair: pair[1].holds == newest.holds if judged else pair[1].verdict == newest.verdict, reversed(told)
+    )
+    *_, (first, _) = alike
+    if not judged:
         return Change.OTHER, first
     return Change.GOOD if newest.holds else Change.BAD, first

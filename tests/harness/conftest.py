@@ -6,6 +6,8 @@ A subject is named by file and function ("losses.py:honest"); a test gets a benc
 from __future__ import annotations
 
 import subprocess
+import sys
+import sysconfig
 import venv
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,6 +27,8 @@ from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Subject
 from xentcheck_adapters.numpy_callable import subject_from_spec
 from xentcheck_reports import Record
+
+FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "optax")
 
 # A busy machine is no fault of a test: nothing here is timed by Hypothesis.
 settings.register_profile("xentcheck-tests", deadline=None, max_examples=50)
@@ -76,6 +80,21 @@ def judged(bench: Callable[..., Bench], brief: Level) -> Callable[..., Record]:
 
 
 @pytest.fixture(scope="session")
+def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter that has everything this one has, but no framework."""
+    home = tmp_path_factory.mktemp("bare")
+    venv.create(home, symlinks=True)
+    there = _packages_of(home)
+    for here in {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}:
+        for entry in here.iterdir():
+            if not entry.name.startswith((*FRAMEWORKS, "pip")) and not (there / entry.name).exists():
+                (there / entry.name).symlink_to(entry)
+    python = home / "bin" / "python"
+    assert sys.executable != str(python)
+    return python
+
+
+@pytest.fixture(scope="session")
 def empty_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a virtual environment without any package."""
     home = tmp_path_factory.mktemp("environments") / "empty"
@@ -88,8 +107,12 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a virtual environment that has NumPy, and nothing else of what is here."""
     home = tmp_path_factory.mktemp("environments") / "elsewhere"
     venv.create(home, symlinks=True)
+    for entry in Path(np.__file__).parent.parent.glob("numpy*"):
+        (_packages_of(home) / entry.name).symlink_to(entry)
+    return home
+
+
+def _packages_of(home: Path) -> Path:
     ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
     asked = subprocess.run([home / "bin" / "python", "-c", ask], capture_output=True, text=True, check=True)
-    for entry in Path(np.__file__).parent.parent.glob("numpy*"):
-        (Path(asked.stdout.strip()) / entry.name).symlink_to(entry)
-    return home
+    return Path(asked.stdout.strip())

@@ -39,13 +39,16 @@ def test_an_interpreter_follows_a_name_of_any_kind(typed: str, parts: tuple[str,
 
 
 def test_an_environment_is_named_by_its_folder_and_stands_beside_this_one(elsewhere: Path) -> None:
-    folder, python = str(elsewhere), str(elsewhere / "bin" / "python")
-    assert names("numpy", f"numpy@{python}", f"numpy@{folder}") == ["numpy", f"numpy@{folder}"]
-    assert framework_count(["numpy", f"numpy@{folder}"]) == 2
+    mine, folder = "numpy:my.py:f", str(elsewhere)
+    assert names(f"{mine}@{folder}/bin/python", "numpy", mine, f"{mine}@{folder}") == [
+        "numpy", f"{mine}@{folder}", mine,
+    ]  # fmt: skip
+    assert framework_count([mine, f"{mine}@{folder}"]) == 2
 
 
-def test_what_is_installed_there_is_what_auto_selects(elsewhere: Path) -> None:
-    assert {name.split("@")[0] for name in names(f"auto@{elsewhere}")} == {"numpy"}
+def test_auto_is_what_is_installed_there_and_all_is_everything(elsewhere: Path, bare_python: Path) -> None:
+    assert names(f"auto@{elsewhere}") == []
+    assert names(f"auto@{bare_python}") == [f"numpy@{bare_python.parent.parent}"]
     assert len(names(f"all@{elsewhere}")) == len(built_in_subjects())
 
 
@@ -57,6 +60,7 @@ def test_what_is_installed_there_is_what_auto_selects(elsewhere: Path) -> None:
         ("numpy@{here}", "cannot be run as a Python interpreter: Permission denied"),
         ("numpy@{empty}", "has no NumPy, which every worker needs: .*/bin/python -m pip install numpy"),
         ("torch.eager@{elsewhere}", "needs torch: .*/bin/python -m pip install torch"),
+        ("numpy@{elsewhere}", "needs ml_dtypes"),
         ("nmupy@{elsewhere}", "did you mean 'numpy'"),
     ],
 )
