@@ -76,7 +76,7 @@ def list_subjects(backend: tuple[str, ...], device: tuple[str, ...], as_json: bo
     width = max(len(subject.name) for subject in subjects)
     for subject in subjects:
         missing = missing_modules(subject)
-        state = f"not installed: {install_hint(missing)}" if missing else "installed"
+        state = f"not installed: {install_hint(missing, subject.interpreter)}" if missing else "installed"
         click.echo(f"{subject.name:{width}}  {'/'.join(subject.devices):8}  {state:12}  {subject.api} ({subject.mode})")
 
 
@@ -84,8 +84,9 @@ def _jobs(subjects: list[Subject], devices: tuple[str, ...]) -> list[dict[str, s
     """A job per group of subjects and device, with what to install for it: what a CI matrix needs."""
     jobs: dict[tuple[str, str], dict[str, str]] = {}
     for subject in subjects:
-        parts = subject.name.split(".")
+        parts = subject.known_as.split(".")
         group = ".".join(parts[:2]) if parts[0] == "keras" else parts[0]
+        group += f"@{subject.interpreter}" if subject.interpreter else ""
         for device in subject.devices:
             if device in devices:
                 extras = ",".join(extras_of(subject.requires, device))
@@ -165,6 +166,8 @@ def calibrate(backend: tuple[str, ...], allow_drops: bool) -> None:
     writes nothing, if a grade dropped.
     """
     chosen = _selected(backend)
+    if any(subject.interpreter for subject in chosen):
+        raise click.UsageError("what is on record is learned from what is installed here, not in another interpreter")
     subjects, ledger, taught = {**built_in_subjects(), **{s.name: s for s in chosen}}, load_ledger(), {}
     targets = calibration_targets(chosen)
     with WorkerPool() as pool:

@@ -71,8 +71,7 @@ def _named(typed: str, known: dict[str, Subject]) -> list[Subject]:
     if name == AUTO:
         return [subject for subject in subjects if not missing[subject]]
     for lacking in filter(None, missing.values()):
-        hint = install_command(place, lacking) if place else install_hint(lacking)
-        raise SelectionError(f"backend {typed!r} needs {', '.join(lacking)}: {hint}")
+        raise SelectionError(f"backend {typed!r} needs {', '.join(lacking)}: {install_hint(lacking, place)}")
     return subjects
 
 
@@ -158,7 +157,9 @@ def extras_of(modules: Sequence[str], device: str) -> list[str]:
     return sorted(f"{extra}-cuda" if device == "cuda" and extra in _CUDA_VARIANTS else extra for extra in extras)
 
 
-def install_hint(missing: Sequence[str]) -> str:
-    """What to type to get the missing modules."""
+def install_hint(missing: Sequence[str], interpreter: str | None = None) -> str:
+    """What to type to get the missing modules, into another interpreter if one is named."""
+    if interpreter:
+        return install_command(interpreter, missing)
     extras = ",".join(extras_of(missing, "cpu"))
     return f"pip install 'xentcheck[{extras}]'" if extras else f"pip install {' '.join(missing)}"

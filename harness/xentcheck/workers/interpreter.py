@@ -16,7 +16,10 @@ import sys
 if sys.version_info < (3, 9):
     sys.exit("Python %d.%d" % sys.version_info[:2])
 from importlib.util import find_spec
-sys.stdout.write(" ".join(name for name in sys.argv[1:] if find_spec(name) is None))
+for name in sys.argv[1:]:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:  # or a mere folder of that name, as an environment's may be
+        sys.stdout.write(name + " ")
 """
 _SECONDS = 60
 
