@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from textwrap import shorten
 
-from xentcheck_reports import Cell, Run, Status, plural, summary_matrix, version_tables
+from xentcheck_reports import Cell, Difference, Run, Status, plural, summary_matrix, version_tables
 
 Markup = dict[str, bool]
 _MOST_DIFFERENCES = 12
+_LONGEST_REASON = 60
 
 
 def matrix_lines(run: Run) -> Iterator[tuple[str, Markup]]:
@@ -49,7 +51,19 @@ def version_lines(run: Run) -> Iterator[tuple[str, Markup]]:
             yield f"  {subject} is not in {environment.main}: {reason}", {}
         for found in table.differences[:_MOST_DIFFERENCES]:
             question = f" ({found.question})" if found.question else ""
-            told = " → ".join(each.answer or each.status.glyph if each else "·" for each in found.seen)
+            told = " → ".join(_told(found))
             yield f"  {found.clause}{question} {', '.join(found.subjects)}: {told}  {found.told}", {}
         if len(table.differences) > _MOST_DIFFERENCES:
             yield f"  and {len(table.differences) - _MOST_DIFFERENCES} more in the report", {}
+
+
+def _told(found: Difference) -> Iterator[str]:
+    """What each environment made of it: the answer, or the status; with its reason where the statuses are alike."""
+    alike = len({each.status for each in found.seen if each}) == 1
+    for each in found.seen:
+        if each is None:
+            yield "·"
+        elif alike and each.known:
+            yield f"{each.status.glyph} {shorten('; '.join(each.known), _LONGEST_REASON, placeholder='…')}"
+        else:
+            yield each.answer or each.status.glyph
