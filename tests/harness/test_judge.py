@@ -122,6 +122,11 @@ def test_a_framework_that_is_not_there_is_not_run(pool: WorkerPool, elsewhere: P
     assert "jax" in record.reason
 
 
+def test_what_a_version_does_not_have_is_unsupported(judged: Judged) -> None:
+    record = judged("VAL-1", "too_old.py:loss")
+    assert (record.status, record.reason) == (Status.UNSUPPORTED, "framework 1.0 has no such loss: 2.0 is the first")
+
+
 def test_a_file_that_is_not_there_is_not_run_by_name(judged: Judged) -> None:
     record = judged("VAL-1", "nowhere.py:loss")
     assert record.status is Status.NOT_RUN
