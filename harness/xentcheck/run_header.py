@@ -33,10 +33,10 @@ def run_header(*, level: str, seed: int, command: Sequence[str], subjects: Itera
 
 
 def _versions(subjects: Iterable[Subject]) -> dict[str, dict[str, str]]:
-    """Versions of the distributions that hold the subjects' modules; no framework is imported to read them."""
+    """Versions of the distributions here that hold the subjects' modules; no framework is imported to read them."""
     holders = metadata.packages_distributions()
     found: dict[str, dict[str, str]] = {}
-    for subject in subjects:
+    for subject in (subject for subject in subjects if subject.interpreter is None):
         versions = found.setdefault(subject.framework, {})
         for module in subject.requires:
             for distribution in holders.get(module, [])[:1]:

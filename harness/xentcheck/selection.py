@@ -51,8 +51,8 @@ def subject_and_interpreter(name: str) -> tuple[str, str | None]:
     """A name without its interpreter, and that. A file's path may hold an "@" too: the interpreter follows the last
     part of a spec."""
     *before, last = name.split(":", 2)
-    subject, at, interpreter = last.partition("@")
-    return ":".join([*before, subject]), interpreter if at else None
+    subject, sign, interpreter = last.partition("@")
+    return ":".join([*before, subject]), interpreter if sign else None
 
 
 def asks_for_all(name: str) -> bool:

@@ -114,7 +114,7 @@ class VersionTable:
     absent: tuple[tuple[str, Environment, str], ...]
 
 
-Check: TypeAlias = tuple[str, str, str, str]
+_Check: TypeAlias = tuple[str, str, str, str]
 """Clause, subject without its interpreter, dtype, device."""
 _Row: TypeAlias = tuple[str, str, str, tuple[Seen | None, ...]]
 
@@ -145,7 +145,7 @@ def _environments(records: Iterable[Record]) -> tuple[Environment, ...]:
         if record.versions:
             versions.setdefault(record.interpreter, {}).update(record.versions)
     packages = dict.fromkeys(package for those in versions.values() for package in those)
-    by_weight = sorted(packages, key="numpy".__eq__)
+    by_weight = sorted(packages, key=lambda package: package == "numpy")
     differing = [p for p in by_weight if len({those.get(p) for those in versions.values()}) > 1]
     found = [
         Environment(interpreter, tuple((p, those.get(p, "none")) for p in differing))
@@ -166,7 +166,7 @@ def _order(version: str) -> Version:
 
 
 def _table(framework: str, environments: tuple[Environment, ...], records: Sequence[Record]) -> VersionTable:
-    checks: dict[Check, dict[str | None, Record]] = {}
+    checks: dict[_Check, dict[str | None, Record]] = {}
     for record in records:
         check = (record.clause, _subject(record), record.dtype, record.device)
         checks.setdefault(check, {})[record.interpreter] = record
@@ -241,11 +241,11 @@ def _since(environments: Sequence[Environment], seen: Sequence[Seen | None]) -> 
     """What changed, and from which version on all are as the newest that told something."""
     told = [(environment, each) for environment, each in zip(environments, seen, strict=True) if each]
     newest = told[-1][1]
-    judged = None not in (holds := {each.holds for _, each in told}) and len(holds) > 1
-    alike = takewhile(
-        lambda pair: pair[1].holds == newest.holds if judged else pair[1].verdict == newest.verdict, reversed(told)
-    )
+    if {each.holds for _, each in told} == {True, False}:
+        alike = takewhile(lambda pair: pair[1].holds == newest.holds, reversed(told))
+        change = Change.GOOD if newest.holds else Change.BAD
+    else:
+        alike = takewhile(lambda pair: pair[1].verdict == newest.verdict, reversed(told))
+        change = Change.OTHER
     *_, (first, _) = alike
-    if not judged:
-        return Change.OTHER, first
-    return Change.GOOD if newest.holds else Change.BAD, first
+    return change, first

@@ -62,6 +62,7 @@ def test_auto_is_what_is_installed_there_and_all_is_everything(
         ("numpy@nowhere", "there is no file nowhere"),
         ("numpy@{empty}/lib", "/lib holds no bin/python"),
         ("numpy@{here}", "cannot be run as a Python interpreter: Permission denied"),
+        ("numpy@{silent}", "must be Python 3.9 or newer, got something else"),
         ("numpy@{empty}", "has no NumPy, which every worker needs: .*/bin/python -m pip install numpy"),
         ("torch.eager@{elsewhere}", "needs torch: .*/bin/python -m pip install torch"),
         ("numpy@{elsewhere}", "needs ml_dtypes"),
@@ -69,9 +70,12 @@ def test_auto_is_what_is_installed_there_and_all_is_everything(
     ],
 )
 def test_where_nothing_can_run_is_told_in_one_line(
-    typed: str, told: str, empty_environment: Path, elsewhere: Path
+    typed: str, told: str, empty_environment: Path, elsewhere: Path, tmp_path: Path
 ) -> None:
-    typed = typed.format(empty=empty_environment, elsewhere=elsewhere, here=Path(__file__))
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\n")
+    silent.chmod(0o755)
+    typed = typed.format(empty=empty_environment, elsewhere=elsewhere, here=Path(__file__), silent=silent)
     with pytest.raises(SelectionError, match=told) as caught:
         select_subjects([typed])
     assert "\n" not in str(caught.value)

@@ -16,10 +16,10 @@ import sys
 if sys.version_info < (3, 9):
     sys.exit("Python %d.%d" % sys.version_info[:2])
 from importlib.util import find_spec
-for name in sys.argv[1:]:
-    spec = find_spec(name)
-    if spec is None or spec.origin is None:  # or a mere folder of that name, as an environment's may be
-        sys.stdout.write(name + " ")
+found = [(name, find_spec(name)) for name in sys.argv[1:]]
+# one without an origin is a mere folder of that name, as an environment's may be
+missing = [name for name, spec in found if spec is None or spec.origin is None]
+sys.stdout.write(" ".join(["missing", *missing]))
 """
 _SECONDS = 60
 
@@ -53,20 +53,23 @@ def environment(typed: str) -> str:
     return folder if of_folder else typed.rstrip("/")
 
 
-@cache
 def missing_there(interpreter: str, modules: tuple[str, ...]) -> tuple[str, ...]:
     """The modules that another interpreter lacks; it imports none to find out. Raises InterpreterError if it does not
     run."""
-    command = [executable(interpreter), "-c", _LOOK, *modules]
+    return _missing(executable(interpreter), modules)
+
+
+@cache
+def _missing(python: str, modules: tuple[str, ...]) -> tuple[str, ...]:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
+        done = subprocess.run([python, "-c", _LOOK, *modules], capture_output=True, text=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
         cause = getattr(error, "strerror", None) or f"no answer within {_SECONDS} s"
-        raise InterpreterError(f"{interpreter} cannot be run as a Python interpreter: {cause}") from None
-    if done.returncode:
-        told = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-        raise InterpreterError(f"{interpreter} must be {_OLDEST} or newer, got {told}")
-    return tuple(done.stdout.split())
+        raise InterpreterError(f"{python} cannot be run as a Python interpreter: {cause}") from None
+    if done.returncode or not done.stdout.startswith("missing"):
+        told = (done.stderr.strip().splitlines() or ["something else"])[-1]
+        raise InterpreterError(f"{python} must be {_OLDEST} or newer, got {told}")
+    return tuple(done.stdout.split()[1:])
 
 
 def install_command(interpreter: str, modules: Sequence[str]) -> str:
