@@ -6,7 +6,16 @@ This package also runs inside worker interpreters of other environments, so it n
 from xentcheck_adapters.call import CALL_ARRAYS, REDUCTIONS, WEIGHTED_MEAN, Array, Call
 from xentcheck_adapters.dtypes import BFLOAT16, FLOAT_DTYPES, dtype_name, dtype_named
 from xentcheck_adapters.layout import LAYOUTS
-from xentcheck_adapters.outcome import Crashed, Outcome, OutOfMemory, Refused, Returned, TimedOut, Unavailable
+from xentcheck_adapters.outcome import (
+    Crashed,
+    NotInVersion,
+    Outcome,
+    OutOfMemory,
+    Refused,
+    Returned,
+    TimedOut,
+    Unavailable,
+)
 from xentcheck_adapters.registry import adapter_module, built_in_subjects, is_spec, subject_from_spec
 from xentcheck_adapters.subject import Precision, Subject
 
@@ -20,6 +29,7 @@ __all__ = [
     "Array",
     "Call",
     "Crashed",
+    "NotInVersion",
     "OutOfMemory",
     "Outcome",
     "Precision",

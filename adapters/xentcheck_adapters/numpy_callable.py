@@ -32,7 +32,6 @@ from xentcheck_adapters.subject import Precision, Subject
 
 BUILT_IN = "numpy"
 _GRAD_OUTPUT = "grad_output"
-_REQUIRES = ("numpy", "ml_dtypes")
 _LABEL_DTYPES = ("int64", "int32")
 
 SUBJECTS = (
@@ -42,7 +41,7 @@ SUBJECTS = (
         framework="numpy",
         api="xentcheck_adapters.numpy_cross_entropy.cross_entropy",
         mode="eager",
-        requires=_REQUIRES,
+        requires=("numpy", "ml_dtypes"),
         labels=("index", "dense"),
         precision={dtype: Precision("wide", "pairwise", row_sums="wide") for dtype in FLOAT_DTYPES},
         options=frozenset(OPTIONS),
@@ -60,7 +59,8 @@ def subject_from_spec(spec: str) -> Subject:
         spec,
         adapter="numpy_callable",
         framework="numpy",
-        requires=_REQUIRES,
+        requires=("numpy",),
+        dtype_requires={"bfloat16": ("ml_dtypes",)},
         options=frozenset(OPTIONS),  # a function that computes its gradient itself has no other derivatives
         label_dtypes=_LABEL_DTYPES,
     )

@@ -74,3 +74,7 @@ Outcome = Union[Returned, Refused, Crashed, TimedOut, OutOfMemory]
 
 class Unavailable(Exception):
     """An adapter cannot be opened here: the framework is missing, broken, or has no such device."""
+
+
+class NotInVersion(Unavailable):
+    """The installed version of the framework does not have the API."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 
@@ -40,10 +40,12 @@ class Precision:
 class Subject:
     """One implementation under test.
 
-    name       dotted: framework, API, mode ("tf.sparse.xla"); a prefix of whole parts selects a group
+    name       dotted: framework, API, mode ("tf.sparse.xla"); a prefix of whole parts selects a group. "@" and the
+               interpreter follow, if it runs in another one
     adapter    module of this package that runs it
     api        what a person calls
     requires   modules that must be importable in the worker
+    dtype_requires  further ones needed for one dtype only
     labels     kinds of labels it takes: "index", "dense" (softmax), "multi-hot" (sigmoid)
     inputs     "logits" or "probabilities"; "scores" of an accuracy metric, whose answer stands in the loss' place
     options    what it offers among "ignore_index", "weight", "sample_weight", "label_smoothing", "z_loss", "softcap",
@@ -73,6 +75,8 @@ class Subject:
     environment      variables of the worker's process; subjects with equal environments share one worker
     other_threads  variables for a worker with another number of threads; none if nobody knows them, or asks
     dtype_environment  further variables needed for one dtype only
+    interpreter   what it runs in, a Python executable or the folder of a virtual environment; None for the harness'
+               own. Its twins run there too, and are named without it
     """
 
     name: str
@@ -107,6 +111,18 @@ class Subject:
     environment: Mapping[str, str] = field(default_factory=dict)
     other_threads: Mapping[str, str] = field(default_factory=dict)
     dtype_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    dtype_requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    interpreter: str | None = None
+
+    @property
+    def known_as(self) -> str:
+        """The name by which adapters, ledgers and twins know the subject, whatever it runs in."""
+        return self.name if self.interpreter is None else self.name[: -len(self.interpreter) - 1]
+
+    def at(self, interpreter: str | None) -> Subject:
+        """The same subject in an interpreter; None for the harness' own."""
+        name = self.known_as if interpreter is None else f"{self.known_as}@{interpreter}"
+        return replace(self, name=name, interpreter=interpreter)
 
     def offers(self, option: str) -> bool:
         """Whether the subject has the named argument."""

@@ -20,6 +20,15 @@ def open_device(name: str) -> Any:
     return torch.device(name)
 
 
+def unlimited_recompilation() -> dict[str, int]:
+    """Settings of dynamo without which it would run eager code past so many recompilations, without a word, and that
+    would be tested instead. They have other names before torch 2.7."""
+    import torch._dynamo as dynamo
+
+    name = "recompile_limit" if hasattr(dynamo.config, "recompile_limit") else "cache_size_limit"
+    return {name: 10_000, f"accumulated_{name}": 10_000}
+
+
 def to_tensor(array: Array, device: Any) -> Any:
     """A tensor over the array's own memory and strides on the CPU, so that a write to an input is seen."""
     import torch

@@ -122,15 +122,16 @@ def _compiled(*, dynamic: bool = True) -> Any:
     import torch
     import torch._dynamo as dynamo
 
-    # Past its limit of recompilations dynamo would run eager code without a word, and that would be tested instead.
-    dynamo.config.recompile_limit = 10_000
-    dynamo.config.accumulated_recompile_limit = 10_000
-    return torch.compile(_eager(), dynamic=dynamic)
+    for name, limit in torch_autodiff.unlimited_recompilation().items():
+        setattr(dynamo.config, name, limit)
+    # A function that calls it: one of torch's own is refused by torch 2.6, and run uncompiled by 2.9, without a word.
+    function = _eager()
+    return torch.compile(lambda logits, labels, **given: function(logits, labels, **given), dynamic=dynamic)
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "torch.eager" or "torch.compile" as lines."""
     is_compiled = subject.name == "torch.compile"
-    setup = ("compiled = torch.compile(F.cross_entropy, dynamic=True)",) if is_compiled else ()
+    setup = ("compiled = torch.compile(lambda *a, **k: F.cross_entropy(*a, **k), dynamic=True)",) if is_compiled else ()
     text = f"{'compiled' if is_compiled else 'F.cross_entropy'}(x, y{torch_recipe.keywords(call)})"
     return torch_recipe.autograd(LossText(text, call, setup, (torch_recipe.FUNCTIONAL,)))

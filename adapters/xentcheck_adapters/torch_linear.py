@@ -11,7 +11,7 @@ from typing import Any, Callable
 from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_recipe
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
-from xentcheck_adapters.outcome import Returned, Unavailable
+from xentcheck_adapters.outcome import NotInVersion, Returned
 from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
@@ -66,12 +66,13 @@ def offered_options(subject: str) -> list[str]:
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
-    """A runner for "torch.linear.eager" or "torch.linear.chunked"; Unavailable without the device or the function."""
+    """A runner for "torch.linear.eager" or "torch.linear.chunked"; Unavailable without the device, NotInVersion without
+    the function."""
     import torch
 
     place = torch_autodiff.open_device(device)
     if not hasattr(torch.nn.functional, "linear_cross_entropy"):
-        raise Unavailable(f"torch {torch.__version__} has no linear_cross_entropy: 2.13 is the first")
+        raise NotInVersion(f"torch {torch.__version__} has no linear_cross_entropy: 2.13 is the first")
     chunks = torch.nn.LinearCrossEntropyOptions(batch_chunk_size=_ROWS_OF_A_CHUNK)
     options = chunks if subject.endswith(".chunked") else None
 

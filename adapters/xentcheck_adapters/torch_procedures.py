@@ -8,7 +8,7 @@ from typing import Any, Callable
 from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.procedures import LOSS_ALONE, contracted
-from xentcheck_adapters.torch_autodiff import cotangent_of, reverse, to_array, to_tensor
+from xentcheck_adapters.torch_autodiff import cotangent_of, reverse, to_array, to_tensor, unlimited_recompilation
 
 Function = Callable[[Any, Any], Any]
 Procedure = Callable[[Function, Call, Any], Returned]
@@ -208,9 +208,10 @@ def _compiled(function: Function, call: Call, device: Any) -> Returned:
     import torch
     import torch._dynamo as dynamo
 
-    # Past its limit of recompilations dynamo would run eager code without a word.
-    with dynamo.config.patch(recompile_limit=10_000, accumulated_recompile_limit=10_000):
-        return reverse(torch.compile(function, backend="aot_eager"), call, device)
+    with dynamo.config.patch(unlimited_recompilation()):
+        # A function that calls it: one of torch's own is refused by torch 2.6, and run uncompiled by 2.9.
+        calling = torch.compile(lambda logits, labels: function(logits, labels), backend="aot_eager")
+        return reverse(calling, call, device)
 
 
 def _autocast(function: Function, call: Call, device: Any) -> Returned:

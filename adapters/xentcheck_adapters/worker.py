@@ -21,7 +21,7 @@ import numpy as np
 from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.dtypes import BFLOAT16, in_native_order
 from xentcheck_adapters.layout import FAR, with_layout
-from xentcheck_adapters.outcome import Outcome, OutOfMemory, Refused, Returned, Unavailable
+from xentcheck_adapters.outcome import NotInVersion, Outcome, OutOfMemory, Refused, Returned, Unavailable
 from xentcheck_adapters.presentation import present, rows_of
 from xentcheck_adapters.sharing import shared_memory
 from xentcheck_adapters.slab import Slab
@@ -59,10 +59,10 @@ class Worker:
             self._runners[subject, device] = module.open_subject(subject, device)
             # An adapter of what nobody described reads what its signature tells.
             signature = module.signature(subject) if hasattr(module, "signature") else []
-            options = module.offered_options(subject)
-            return {"versions": module.versions(), "options": options, "signature": signature}
+            versions = {"numpy": np.__version__, **module.versions()}
+            return {"versions": versions, "options": module.offered_options(subject), "signature": signature}
         except Unavailable as error:
-            return {"unavailable": str(error)}
+            return {"unavailable": str(error), "not_in_version": isinstance(error, NotInVersion)}
         except Exception as error:  # an import of a broken framework can raise anything
             return {"unavailable": f"{type(error).__name__}: {_text(error)}", "stack": traceback.format_exc()}
 

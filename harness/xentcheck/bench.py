@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from xentcheck.build import build_call
@@ -13,6 +14,12 @@ from xentcheck.expectation import Expectation, expect
 from xentcheck.verdict import Measurement, conform, returned, well_formed
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Call, Outcome, Returned, Subject
+
+
+@cache
+def at(subject: Subject, interpreter: str | None) -> Subject:
+    """The same subject in an interpreter, the same one each time."""
+    return subject.at(interpreter)
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,9 @@ class Bench:
         return answer, conform(answer, replace(self, rules=rules).expect(call), case.token)
 
     def of(self, twin: str) -> Bench:
-        """The same bench for another subject of the same framework."""
-        return replace(self, target=replace(self.target, subject=self.subjects[twin]))
+        """The same bench for another subject of the same framework, in the same interpreter."""
+        subject = at(self.subjects[twin], self.subject.interpreter)
+        return replace(self, target=replace(self.target, subject=subject))
 
     @staticmethod
     def call(case: Case) -> Call:

@@ -68,7 +68,7 @@ def learn_from(target: Target, pool: WorkerPool, subjects: Mapping[str, Subject]
     scope = Scope(target.subject, target.dtype, _LEVEL)
 
     def honest(clause: str, cases: Sequence[Case]) -> Iterator[Case]:
-        known: Sequence[Divergence] = ledger.concerning(clause, target.subject.name, target.dtype, versions)
+        known: Sequence[Divergence] = ledger.concerning(clause, target.subject.known_as, target.dtype, versions)
         return (case for case in cases if not any(entry.covers(case) for entry in known))
 
     statistics: dict[Cell, list[BatchStatistics]] = defaultdict(list)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from xentcheck.grades import grade_of
 from xentcheck.literals import TooLong, assignment
 from xentcheck.row_errors import accuracy, horizon
 from xentcheck.verdict import Deviation, Measurement
-from xentcheck_adapters import Call
+from xentcheck_adapters import Call, NotInVersion, Unavailable
 from xentcheck_reports import Bitwise, Failure, Precedent, Record, Standing, Status
 from xentcheck_reports import Divergence as DivergenceRecord
 
@@ -34,8 +35,9 @@ def record(
     reason: str | None = None,
     failure: Failure | None = None,
     divergences: Sequence[DivergenceRecord] = (),
+    versions: Mapping[str, str] = MappingProxyType({}),
 ) -> Record:
-    """The record of a clause on a target."""
+    """The record of a clause on a target, in the versions that its worker named."""
     seen = measurement or Measurement()
     grade, renewable = grade_of(seen, target)
     bitwise = [Bitwise(equal=seen.bitwise_equal, of=seen.bitwise_of, against=_compared_with(clause, target))]
@@ -45,6 +47,8 @@ def record(
         family=clause.family,
         law=clause.kind == "law",
         subject=target.subject.name,
+        interpreter=target.subject.interpreter,
+        versions=dict(versions),
         framework=target.subject.framework,
         device=target.device,
         dtype=target.dtype,
@@ -63,15 +67,19 @@ def record(
     )
 
 
+def absence(clause: Clause, target: Target, reason: Unavailable) -> Record:
+    """The record of a clause on a target that cannot be opened."""
+    status = Status.UNSUPPORTED if isinstance(reason, NotInVersion) else Status.NOT_RUN
+    return record(clause, target, status, reason=str(reason))
+
+
 def _compared_with(clause: Clause, target: Target) -> str:
     """Whose answers the bitwise comparisons of a clause are with."""
     subject = target.subject
-    twins = {
-        "EQ-1": subject.form_twin or "its own one-hot form",
-        "EQ-3": subject.mode_twin,
-        "EQ-4": subject.variant_of,
-    }
-    return twins.get(clause.id) or "its own answers"
+    twins = {"EQ-1": subject.form_twin, "EQ-3": subject.mode_twin, "EQ-4": subject.variant_of}
+    if twin := twins.get(clause.id):
+        return f"{twin}@{subject.interpreter}" if subject.interpreter else twin
+    return "its own one-hot form" if clause.id == "EQ-1" else "its own answers"
 
 
 def failure(clause: Clause, bench: Bench, case: Case, deviation: Deviation, precedents: Sequence[Bug] = ()) -> Failure:

@@ -145,7 +145,7 @@ def recorded_grades() -> dict[str, dict[str, str]]:
 
 def recorded_grade(target: Target) -> str | None:
     """The grade on record; None for a subject or dtype that has none, and on other devices than the calibrated one."""
-    return recorded_grades().get(target.subject.name, {}).get(target.dtype) if target.device == "cpu" else None
+    return recorded_grades().get(target.subject.known_as, {}).get(target.dtype) if target.device == "cpu" else None
 
 
 def grade_of(measurement: Measurement, target: Target) -> tuple[Grade | None, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -59,9 +60,10 @@ def judge(assignment: Assignment) -> Record:
     try:
         opened = assignment.bench.pool.open(target.subject, target.device, target.dtype)
     except Unavailable as error:
-        return evidence.record(assignment.clause, target, Status.NOT_RUN, reason=str(error))
+        return evidence.absence(assignment.clause, target, error)
     record = _judge(assignment, opened)
-    return record.model_copy(update={"probe": opened.line, "seconds": round(time.monotonic() - started, 3)})
+    told = {"versions": dict(opened.versions), "probe": opened.line}
+    return record.model_copy(update={**told, "seconds": round(time.monotonic() - started, 3)})
 
 
 def _judge(assignment: Assignment, opened: Opened) -> Record:
@@ -113,7 +115,7 @@ def _known(assignment: Assignment, versions: Mapping[str, str]) -> Sequence[Dive
     clause, target = assignment.clause, assignment.bench.target
     if clause.kind == "policy":
         return ()
-    return assignment.ledger.concerning(clause.id, target.subject.name, target.dtype, versions)
+    return assignment.ledger.concerning(clause.id, target.subject.known_as, target.dtype, versions)
 
 
 def _examples(assignment: Assignment, known: Sequence[Divergence]) -> list[Case]:
@@ -276,7 +278,8 @@ def _settings(assignment: Assignment) -> settings:
     target = assignment.bench.target
     memory = assignment.memory
     # A folder per clause and target: in a shared one a passing subject deletes what another one failed on.
-    database = DirectoryBasedExampleDatabase(memory / assignment.clause.id / target.id) if memory else None
+    folder = re.sub(r"[^\w.@-]+", "-", target.id)  # it may hold a path, even one that leads elsewhere
+    database = DirectoryBasedExampleDatabase(memory / assignment.clause.id / folder) if memory else None
     return settings(
         max_examples=assignment.level.examples(target.subject),
         database=database,

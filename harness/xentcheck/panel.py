@@ -20,7 +20,7 @@ from xentcheck.cases import Case
 from xentcheck.clauses.clause import Clause, softmax_of_logits
 from xentcheck.clauses.equivalence import agree, bounds_added, one_hot
 from xentcheck.divergence import Ledger
-from xentcheck.evidence import divergence, failure, record
+from xentcheck.evidence import absence, divergence, failure, record
 from xentcheck.expectation import Expectation, Expected, expect
 from xentcheck.randomness import Array
 from xentcheck.regimes import FINITE_REGIMES
@@ -69,17 +69,13 @@ class PanelAnswer(BaseModel):
     device: str
     dtype: str
     data: str
+    versions: dict[str, str]
 
     def rows(self) -> Returned:
         """The answers to all cases, as the rows of one call."""
         flat = np.frombuffer(base64.b64decode(self.data), np.float64).reshape(len(panel_cases(self.dtype)), -1)
         gradients = flat[:, _ROWS:]
         return Returned(flat[:, :_ROWS].ravel(), gradients.reshape(-1, _CLASSES) if gradients.size else None)
-
-
-def not_run(bench: Bench, reason: str) -> Record:
-    """The record of a subject that did not take part."""
-    return record(CLAUSE, bench.target, Status.NOT_RUN, reason=reason)
 
 
 def answer_panel(bench: Bench, ledger: Ledger) -> PanelAnswer | Record:
@@ -89,24 +85,26 @@ def answer_panel(bench: Bench, ledger: Ledger) -> PanelAnswer | Record:
     try:
         opened = bench.pool.open(target.subject, target.device, target.dtype)
     except Unavailable as error:
-        return not_run(bench, str(error))
-    subject = opened.narrow(target.subject)
-    entries = ledger.concerning(CLAUSE.id, subject.name, target.dtype, opened.versions)
+        return absence(CLAUSE, target, error)
+    subject, versions = opened.narrow(target.subject), opened.versions
+    entries = ledger.concerning(CLAUSE.id, subject.known_as, target.dtype, versions)
     known = [entry for entry in entries if any(map(entry.covers, panel_cases(target.dtype)))]
     if known:
-        return record(CLAUSE, target, Status.KNOWN_DIVERGENCE, divergences=[divergence(entry) for entry in known])
+        shown = [divergence(entry) for entry in known]
+        return record(CLAUSE, target, Status.KNOWN_DIVERGENCE, divergences=shown, versions=versions)
     parts: list[Array] = []
     for case in panel_cases(target.dtype):
         try:
             answer = bench.answer(panel_call(case, subject))
         except Unavailable as error:
-            return record(CLAUSE, target, Status.NOT_RUN, reason=str(error))
+            return absence(CLAUSE, target, error)
         except Deviation as deviation:
             problem = failure(CLAUSE, bench, case, deviation)
-            return record(CLAUSE, target, deviation.status, failure=problem)
+            return record(CLAUSE, target, deviation.status, failure=problem, versions=versions)
         parts += [array.astype(np.float64).ravel() for array in answer.results.values()]
     data = base64.b64encode(np.concatenate(parts).tobytes()).decode()
-    return PanelAnswer(subject=subject.name, labels=subject.labels, device=target.device, dtype=target.dtype, data=data)
+    of = {"subject": subject.name, "device": target.device, "dtype": target.dtype}
+    return PanelAnswer(**of, labels=subject.labels, data=data, versions=dict(versions))
 
 
 @dataclass(frozen=True)
@@ -116,12 +114,15 @@ class _Seat:
     target: Target
     answer: Returned
     expectation: Expectation
+    versions: dict[str, str]
 
 
 def _seat(given: PanelAnswer, subject: Subject) -> _Seat:
     expected = [expect(panel_call(case, subject), subject, given.dtype) for case in panel_cases(given.dtype)]
     parts = {name: _stacked([one.parts[name] for one in expected]) for name in expected[0].parts}
-    return _Seat(Target(subject, given.device, given.dtype), given.rows(), Expectation(given.dtype, parts))
+    return _Seat(
+        Target(subject, given.device, given.dtype), given.rows(), Expectation(given.dtype, parts), given.versions
+    )
 
 
 def _stacked(parts: Sequence[Expected]) -> Expected:
@@ -162,6 +163,7 @@ def _compare_with_others(seat: _Seat, seats: Sequence[_Seat]) -> Record:
         examples=len(panel_cases(seat.target.dtype)),
         reason=reason,
         failure=problem,
+        versions=seat.versions,
     )
     return made.model_copy(update={"bitwise": rates})
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xentcheck import evidence
-from xentcheck.bench import Bench, Target
+from xentcheck.bench import Bench, Target, at
 from xentcheck.clauses import Clause
 from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Ledger, load_ledger
@@ -17,9 +17,9 @@ from xentcheck.levels import LEVELS, Level
 from xentcheck.panel import CLAUSE as PANEL
 from xentcheck.panel import PanelAnswer, answer_panel
 from xentcheck.repro import with_script
-from xentcheck.selection import ALL, AUTO, SelectionError, select_clauses, select_subjects, select_targets
+from xentcheck.selection import SelectionError, asks_for_all, select_clauses, select_subjects, select_targets
 from xentcheck.workers import WorkerPool
-from xentcheck.workers.pool import StateKey, state_of
+from xentcheck.workers.pool import State, state_of
 from xentcheck_adapters import Subject, built_in_subjects
 from xentcheck_reports import Record, Status
 
@@ -33,7 +33,7 @@ class Plan:
     clauses       ids, in the order of the contract
     seed          of the cases
     subjects      those of the targets and their twins, by name
-    named         those that a person names, rather than asking for all there are
+    named         those that a person names, group by group, rather than asking for all there are
     asked_dtypes  dtypes that a person names, which are judged whatever the level
     memory        where earlier failures are remembered; None for nowhere
     scripts       whether a failure is told with a script that shows it
@@ -45,7 +45,7 @@ class Plan:
     ledger: Ledger
     seed: int
     subjects: Mapping[str, Subject]
-    named: frozenset[str] = frozenset()
+    named: Sequence[frozenset[str]] = ()
     asked_dtypes: frozenset[str] = frozenset()
     memory: Path | None = None
     scripts: bool = True
@@ -73,6 +73,10 @@ class Plan:
             return Status.NOT_RUN, reason
         return None
 
+    def names(self, subject: str) -> bool:
+        """Whether a person named the subject, or a group that it is of."""
+        return any(subject in group for group in self.named)
+
     def asks(self, clause: str, target: Target) -> bool:
         """Whether the clause is judged on the target."""
         return self.why_not(CONTRACT[clause], target) is None
@@ -96,10 +100,10 @@ class Plan:
             record = judge(Assignment(asked, bench, self.level, self.ledger, self.seed, self.memory))
         return with_script(record, asked, bench) if self.scripts else record
 
-    def states(self, target: Target) -> set[StateKey]:
+    def states(self, target: Target) -> set[State]:
         """The workers that a target and its twins need."""
         twins = [name for name in (target.subject.mode_twin, target.subject.form_twin) if name]
-        used = [target.subject, *(self.subjects[name] for name in twins)]
+        used = [target.subject, *(at(self.subjects[name], target.subject.interpreter) for name in twins)]
         return {state_of(subject, target.device, target.dtype) for subject in used}
 
     def ordered_targets(self) -> list[Target]:
@@ -136,7 +140,7 @@ def plan_of(
     targets = select_targets(subjects, devices or ["cpu"], dtypes)
     if not targets:
         raise SelectionError("no subject has the wanted device and dtype; see `xentcheck list`")
-    explicit = [name for name in backends if name not in (ALL, AUTO)]
+    explicit = [name for name in backends if not asks_for_all(name)]
     return Plan(
         targets=targets,
         clauses=select_clauses(clauses, CONTRACT),
@@ -144,7 +148,7 @@ def plan_of(
         ledger=load_ledger(),
         seed=seed,
         subjects={**built_in_subjects(), **{subject.name: subject for subject in subjects}},
-        named=frozenset(subject.name for subject in (select_subjects(explicit) if explicit else ())),
+        named=[frozenset(subject.name for subject in select_subjects([name])) for name in explicit],
         asked_dtypes=frozenset(dtypes),
         memory=memory,
     )

@@ -34,8 +34,9 @@ def run_header(*, level: str, seed: int, command: Sequence[str], subjects: Itera
 
 
 def _versions(subjects: Iterable[Subject]) -> dict[str, dict[str, str]]:
+    """Versions of what is here; another interpreter's are those that its worker says."""
     found: dict[str, dict[str, str]] = {}
-    for subject in subjects:
+    for subject in (subject for subject in subjects if subject.interpreter is None):
         found.setdefault(subject.framework, {}).update(versions_of(subject))
     return found
 

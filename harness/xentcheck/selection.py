@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 
-from xentcheck.bench import Target
+from xentcheck.bench import Target, at
+from xentcheck.workers.interpreter import InterpreterError, environment, install_command, missing_there
 from xentcheck_adapters import FLOAT_DTYPES, Subject, built_in_subjects, is_spec, subject_from_spec
 from xentcheck_adapters.loading import missing_file
 from xentcheck_adapters.registry import CALLABLES
@@ -32,29 +33,56 @@ def split_names(values: Iterable[str]) -> list[str]:
 
 
 def select_subjects(names: Sequence[str]) -> list[Subject]:
-    """Subjects by name, by a dotted prefix of names, or by `FLAVOUR:FILE:FUNCTION`; "all" and "auto" for many.
+    """Subjects by name, by a dotted prefix of names, or by `FLAVOUR:FILE:FUNCTION`; "all" and "auto" for many; each in
+    another interpreter where "@" and its path follow.
 
-    Raises SelectionError for an unknown name, and NotInstalledError for a subject named explicitly whose framework is
-    not installed.
+    Raises SelectionError for an unknown name or interpreter, and NotInstalledError for a subject named explicitly whose
+    framework is not installed.
     """
     known = built_in_subjects()
     if not names:
         raise SelectionError(f"no backend named; known: {_listed(known)}")
     chosen: dict[str, Subject] = {}
-    for name in names:
-        matches = _matching(name, known)
-        for subject in matches:
-            if name != ALL and name != AUTO and (missing := missing_modules(subject)):
-                raise NotInstalledError(f"backend {name!r} needs {', '.join(missing)}: {install_hint(missing)}")
-            chosen[subject.name] = subject
-    return [*(s for s in known.values() if s.name in chosen), *(s for s in chosen.values() if s.name not in known)]
+    try:
+        for name in names:
+            chosen |= {subject.name: subject for subject in _named(name, known)}
+    except InterpreterError as error:
+        raise SelectionError(f"backend {name!r}: {error}") from None
+    places = {name: place for place, name in enumerate(dict.fromkeys([*known, *(s.known_as for s in chosen.values())]))}
+    return sorted(chosen.values(), key=lambda subject: places[subject.known_as])
+
+
+def subject_and_interpreter(name: str) -> tuple[str, str | None]:
+    """A name without its interpreter, and that. A file's path may hold an "@" too: the interpreter follows the last
+    part of a spec."""
+    *before, last = name.split(":", 2)
+    subject, sign, interpreter = last.partition("@")
+    return ":".join([*before, subject]), interpreter if sign else None
+
+
+def asks_for_all(name: str) -> bool:
+    """Whether a name asks for what there is, rather than for a subject."""
+    return subject_and_interpreter(name)[0] in (ALL, AUTO)
+
+
+def _named(typed: str, known: dict[str, Subject]) -> list[Subject]:
+    """What a name stands for. Raises SelectionError and InterpreterError."""
+    name, interpreter = subject_and_interpreter(typed)
+    place = None if interpreter is None else environment(interpreter)
+    subjects = [at(subject, place) for subject in _matching(name, known)]
+    if name == ALL:
+        return subjects
+    missing = {subject: missing_modules(subject) for subject in subjects}
+    if name == AUTO:
+        return [subject for subject in subjects if not missing[subject]]
+    for lacking in filter(None, missing.values()):
+        raise NotInstalledError(f"backend {typed!r} needs {', '.join(lacking)}: {install_hint(lacking, place)}")
+    return subjects
 
 
 def _matching(name: str, known: dict[str, Subject]) -> list[Subject]:
-    if name == ALL:
+    if name in (ALL, AUTO):
         return list(known.values())
-    if name == AUTO:
-        return [subject for subject in known.values() if not missing_modules(subject)]
     if ":" in name:
         return [_callable(name)]
     matches = [subject for subject in known.values() if f"{subject.name}.".startswith(f"{name}.")]
@@ -91,16 +119,18 @@ def nameable() -> list[str]:
 
 
 def _listed(known: Iterable[str]) -> str:
-    return ", ".join([*_nameable(known), *(f"{flavour}:FILE:FUNCTION" for flavour in CALLABLES)])
+    flavours = [f"{flavour}:FILE:FUNCTION" for flavour in CALLABLES]
+    return ", ".join([*_nameable(known), *flavours]) + ", each with @PYTHON for another interpreter"
 
 
 def framework_count(values: Sequence[str]) -> int:
-    """How many installed frameworks the `--backend` options name; 1 if they name something unknown."""
+    """How many installed frameworks the `--backend` options name, those of each interpreter by themselves; 1 if they
+    name something unknown."""
     try:
         subjects = select_subjects(split_names(values))
     except SelectionError:
         return 1
-    return len({subject.framework for subject in subjects if not missing_modules(subject)})
+    return len({(s.framework, s.interpreter) for s in subjects if not missing_modules(s)})
 
 
 def select_clauses(names: Sequence[str], known: Iterable[str]) -> list[str]:
@@ -138,8 +168,10 @@ def select_targets(subjects: Sequence[Subject], devices: Sequence[str], dtypes: 
 
 
 def missing_modules(subject: Subject) -> list[str]:
-    """Modules a subject needs and this interpreter lacks; nothing is imported to find out."""
-    return [module for module in subject.requires if find_spec(module) is None]
+    """Modules that a subject needs and its interpreter lacks; nothing is imported to find out."""
+    if subject.interpreter is None:
+        return [module for module in subject.requires if find_spec(module) is None]
+    return list(missing_there(subject.interpreter, subject.requires))
 
 
 def extras_of(modules: Sequence[str], device: str) -> list[str]:
@@ -148,7 +180,9 @@ def extras_of(modules: Sequence[str], device: str) -> list[str]:
     return sorted(f"{extra}-cuda" if device == "cuda" and extra in _CUDA_VARIANTS else extra for extra in extras)
 
 
-def install_hint(missing: Sequence[str]) -> str:
-    """What to type to get the missing modules."""
+def install_hint(missing: Sequence[str], interpreter: str | None = None) -> str:
+    """What to type to get the missing modules, into another interpreter if one is named."""
+    if interpreter:
+        return install_command(interpreter, missing)
     extras = ",".join(extras_of(missing, "cpu"))
     return f"pip install 'xentcheck[{extras}]'" if extras else f"pip install {' '.join(missing)}"

@@ -41,6 +41,7 @@ from xentcheck_reports.records import (
 from xentcheck_reports.runs import AnyRun, MergedRun, Run, merge
 from xentcheck_reports.sections import probe_lines
 from xentcheck_reports.status import Standing, Status, worst_status
+from xentcheck_reports.versions import Difference, Environment, Seen, VersionTable, version_tables
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -52,7 +53,9 @@ __all__ = [
     "Cell",
     "Choice",
     "ClauseHead",
+    "Difference",
     "Divergence",
+    "Environment",
     "Example",
     "Failure",
     "Grade",
@@ -70,10 +73,12 @@ __all__ = [
     "ReportWriteError",
     "Run",
     "RunHeader",
+    "Seen",
     "Standing",
     "Status",
     "SubjectRow",
     "Trial",
+    "VersionTable",
     "Worst",
     "merge",
     "plural",
@@ -86,6 +91,7 @@ __all__ = [
     "render_self_test",
     "seconds_text",
     "summary_matrix",
+    "version_tables",
     "worst_status",
     "write_atomically",
     "write_kills",

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from xentcheck_reports.records import Record
 from xentcheck_reports.runs import AnyRun
@@ -45,9 +46,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class SubjectRow:
-    """One row; `cells` runs parallel to `Matrix.clauses`, None where there is no record."""
+    """One row; `cells` runs parallel to `Matrix.clauses`, None where there is no record. `label` is the subject with
+    the last part of its interpreter's path, where that tells them apart."""
 
     subject: str
+    label: str
     framework: str
     cells: tuple[Cell | None, ...]
 
@@ -72,14 +75,31 @@ def summary_matrix(run: AnyRun) -> Matrix:
     folded = {key: Cell(tuple(records)) for key, records in cells.items()}
     clauses = _clauses(run.records)
     frameworks = {record.subject: record.framework for record in run.records}
+    labels = _labels(run.records)
     rank = _ranks(frameworks.values())
     return Matrix(
         clauses=clauses,
         rows=tuple(
-            SubjectRow(subject, frameworks[subject], tuple(folded.get((subject, clause.id)) for clause in clauses))
+            SubjectRow(
+                subject,
+                labels[subject],
+                frameworks[subject],
+                tuple(folded.get((subject, clause.id)) for clause in clauses),
+            )
             for subject in sorted(frameworks, key=lambda subject: rank[frameworks[subject]])  # a stable sort
         ),
     )
+
+
+def _labels(records: Iterable[Record]) -> dict[str, str]:
+    """Short names of subjects: `torch.eager@old` for an environment in a folder of that name, if no other is."""
+    interpreters = {record.subject: record.interpreter for record in records}
+    names = {path: PurePath(path).name for path in interpreters.values() if path}
+    labels = {}
+    for subject, path in interpreters.items():
+        alone = path and list(names.values()).count(names[path]) == 1
+        labels[subject] = subject.removesuffix(path) + names[path] if path and alone else subject
+    return labels
 
 
 def _clauses(records: Iterable[Record]) -> tuple[ClauseHead, ...]:

@@ -15,6 +15,7 @@ from xentcheck_reports.matrix import Matrix, summary_matrix
 from xentcheck_reports.records import Bitwise, Record, Worst
 from xentcheck_reports.runs import AnyRun
 from xentcheck_reports.status import Standing
+from xentcheck_reports.versions import other_interpreters, version_tables
 
 
 def write_report(run: AnyRun, directory: Path | str) -> Path:
@@ -44,6 +45,8 @@ def render_html(run: AnyRun, kills: KillMatrix | None = None) -> str:
             counts=sections.status_counts(run.records),
             failures=sections.failure_groups(run.records),
             divergences=sections.divergence_groups(run.records),
+            versions=version_tables(run.records),
+            interpreters=other_interpreters(run.records),
             policies=policy_tables(run.records),
             ports=main_ports(run.records),
             coverages=coverages(run.records),

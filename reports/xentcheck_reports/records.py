@@ -10,7 +10,8 @@ from xentcheck_reports.status import Standing, Status
 SCHEMA_VERSION = 5
 READABLE_VERSIONS = (1, 2, 3, 4, 5)
 """Version 1 lacks accuracy, horizon and grade, version 2 the kind of clause and the choices, version 3 the scripts of
-failures, version 4 what was found of callables: all are optional, so their files read as they are."""
+failures, version 4 versions, interpreters and what was found of callables: all are optional, so their files read as
+they are."""
 
 _LONGEST_NAME = 150
 
@@ -176,7 +177,12 @@ class Record(_Model):
     law: bool = True
     """Whether the clause binds everybody; a policy asks for a choice."""
     subject: str
+    """Its name, with "@" and the interpreter if it ran in another one."""
     framework: str
+    interpreter: str | None = None
+    """What it ran in, if that was not the harness' own interpreter."""
+    versions: dict[str, str] = {}
+    """Of NumPy and the framework's packages, as the worker said; empty where none was started."""
     device: str
     dtype: str
     status: Status

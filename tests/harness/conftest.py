@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -27,11 +28,11 @@ from xentcheck_adapters import Subject
 from xentcheck_adapters.numpy_callable import subject_from_spec
 from xentcheck_reports import Record
 
+FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "optax")
+
 # A busy machine is no fault of a test: nothing here is timed by Hypothesis.
 settings.register_profile("xentcheck-tests", deadline=None, max_examples=50)
 settings.load_profile("xentcheck-tests")
-
-FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "optax")
 
 
 @pytest.fixture(scope="session")
@@ -83,12 +84,35 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter that has everything this one has, but no framework."""
     home = tmp_path_factory.mktemp("bare")
     venv.create(home, symlinks=True)
-    python = home / "bin" / "python"
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    there = Path(subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip())
+    there = _packages_of(home)
     for here in {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib")}:
         for entry in here.iterdir():
             if not entry.name.startswith((*FRAMEWORKS, "pip")) and not (there / entry.name).exists():
                 (there / entry.name).symlink_to(entry)
+    python = home / "bin" / "python"
     assert sys.executable != str(python)
     return python
+
+
+@pytest.fixture(scope="session")
+def empty_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a virtual environment without any package."""
+    home = tmp_path_factory.mktemp("environments") / "empty"
+    venv.create(home, symlinks=True)
+    return home
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a virtual environment that has NumPy, and nothing else of what is here."""
+    home = tmp_path_factory.mktemp("environments") / "elsewhere"
+    venv.create(home, symlinks=True)
+    for entry in Path(np.__file__).parent.parent.glob("numpy*"):
+        (_packages_of(home) / entry.name).symlink_to(entry)
+    return home
+
+
+def _packages_of(home: Path) -> Path:
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    asked = subprocess.run([home / "bin" / "python", "-c", ask], capture_output=True, text=True, check=True)
+    return Path(asked.stdout.strip())

@@ -112,14 +112,19 @@ def test_a_fault_of_the_harness_is_told_as_one(bench: Callable[..., Bench], brie
     assert "test_judge.py" in record.failure.detail
 
 
-def test_a_framework_that_is_not_there_is_not_run(bare_python: Path, brief: Level) -> None:
+def test_a_framework_that_is_not_there_is_not_run(pool: WorkerPool, elsewhere: Path, brief: Level) -> None:
     subjects = built_in_subjects()
-    with WorkerPool(interpreter=str(bare_python)) as workers:
-        bench = Bench(Target(subjects["jax.log_softmax.eager"], "cpu", "float32"), workers, subjects)
-        record = judge(Assignment(CONTRACT["VAL-1"], bench, brief, NOTHING_KNOWN, 1, None))
+    subject = subjects["jax.log_softmax.eager"].at(str(elsewhere))
+    bench = Bench(Target(subject, "cpu", "float32"), pool, subjects)
+    record = judge(Assignment(CONTRACT["VAL-1"], bench, brief, NOTHING_KNOWN, 1, None))
     assert record.status is Status.NOT_RUN
     assert record.reason is not None
     assert "jax" in record.reason
+
+
+def test_what_a_version_does_not_have_is_unsupported(judged: Judged) -> None:
+    record = judged("VAL-1", "too_old.py:loss")
+    assert (record.status, record.reason) == (Status.UNSUPPORTED, "framework 1.0 has no such loss: 2.0 is the first")
 
 
 def test_a_file_that_is_not_there_is_not_run_by_name(judged: Judged) -> None:

@@ -90,6 +90,14 @@ def test_a_level_judges_a_compiled_mode_in_few_dtypes_unless_one_is_asked_for(py
     assert judged("--dtype=float64") == {"float64"}
 
 
+def test_a_subject_that_was_named_and_is_not_in_the_installed_version_fails_the_run(
+    conform: RunPytest, spec: Callable[[str], str]
+) -> None:
+    result = conform(f"--backend={spec('too_old.py:loss')}", "--clause=VAL-1")
+    assert result.ret == FAILED
+    result.stdout.fnmatch_lines(["xentcheck: *too_old.py:loss was not judged: framework 1.0 has no such loss*"])
+
+
 def test_what_a_level_leaves_out_is_not_run_with_the_way_to_run_it(pytester: Pytester) -> None:
     pytester.runpytest_inprocess("--backend=numpy,jax.log_softmax.jit", "-k", f"numpy and {ONE}")
     records = [r for r in report_of(pytester).records if r.subject == "jax.log_softmax.jit" and r.dtype == "float16"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -208,17 +207,9 @@ def test_subjects_of_equal_state_share_one_worker(ask: Ask) -> None:
         assert pid_of_worker(ask, workers) != pid
 
 
-def test_a_worker_runs_in_the_interpreter_it_is_told(ask: Ask, bare_python: Path) -> None:
-    with WorkerPool(interpreter=str(bare_python)) as workers:
-        outcome = ask("tells_its_interpreter", calm(), workers)
-    assert isinstance(outcome, Refused), outcome
-    assert Path(outcome.message) == bare_python.parent.parent
-    assert outcome.message != sys.prefix
-
-
-def test_a_framework_that_is_not_there_is_unavailable_by_name(bare_python: Path) -> None:
-    with WorkerPool(interpreter=str(bare_python)) as workers, pytest.raises(Unavailable, match="torch"):
-        workers.open(built_in_subjects()["torch.eager"], "cpu", "float32")
+def test_a_framework_that_is_not_there_is_unavailable_by_name(pool: WorkerPool, elsewhere: Path) -> None:
+    with pytest.raises(Unavailable, match="torch"):
+        pool.open(built_in_subjects()["torch.eager"].at(str(elsewhere)), "cpu", "float32")
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (1, 1), (3000, 700)])

@@ -89,7 +89,7 @@ def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) ->
     nothing declares the usual answer."""
     subject, dtype = bench.subject, bench.target.dtype
     versions = bench.pool.open(subject, bench.target.device, dtype).versions
-    declared = bench.choices.of(id, case.cell, subject.name, dtype, versions)
+    declared = bench.choices.of(id, case.cell, subject.known_as, dtype, versions)
     seen = Measurement(values=1, choices=(measured_choice(case.cell, answer, usual, declared, case.token),))
     if subject.described and declared is None and answer != usual:
         expected = f"an answer to {case.cell!r} declared in {subject.adapter}.choices.toml"

@@ -40,6 +40,8 @@ def calibrate(backend: tuple[str, ...], allow_drops: bool) -> None:
     writes nothing, if a grade dropped.
     """
     chosen = selected(backend)
+    if any(subject.interpreter for subject in chosen):
+        raise click.UsageError("what is on record is learned from what is installed here, not in another interpreter")
     subjects, ledger, taught = {**built_in_subjects(), **{s.name: s for s in chosen}}, load_ledger(), {}
     targets = calibration_targets(chosen)
     with WorkerPool() as pool:

@@ -26,6 +26,7 @@ from xentcheck.recorder import Recorder
 from xentcheck.run import judged, judged_side_by_side
 from xentcheck.run_header import run_header
 from xentcheck.selection import SelectionError, split_names
+from xentcheck.terminal import version_lines
 from xentcheck.text import describe_failure
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Subject, Unavailable
@@ -108,27 +109,33 @@ def _carry_out(plan: Plan, directory: Path, processes: int) -> Exit:
         click.echo(f"Error: {problem}", err=True)
     for conclusion in conclusions:
         _tell_verdict(conclusion, finished=not stopped)
+    for line, markup in version_lines(recorder.run):
+        click.secho(line, bold=markup.get("bold"))
     if page:
         click.echo(f"report: {page}")
     if interrupted:
         return Exit.INTERRUPTED
     # Who asks for all there is does not ask for what is not installed.
-    exits = {each.exit for each in conclusions if each.subject in plan.named or each.failures}
+    exits = {each.exit for each in conclusions if plan.names(each.subject) or each.failures}
     if Exit.DOES_NOT in exits:
         return Exit.DOES_NOT
     return Exit.NOT_JUDGED if stopped or recorder.problems or Exit.NOT_JUDGED in exits else Exit.HOLDS
 
 
 def _open_strangers(subjects: dict[str, Subject], plan: Plan, pool: WorkerPool) -> dict[str, str]:
-    """Put what nobody described in its place among the subjects as it is seen to be; why others cannot be opened."""
+    """Put what nobody described in its place among the subjects as it is seen to be, and tell what was found; why
+    others cannot be opened."""
     closed = {}
     for target in {target.subject: target for target in reversed(plan.targets)}.values():
         subject = target.subject
         if not subject.described:
             try:
-                subjects[subject.name] = pool.open(subject, target.device, target.dtype).narrow(subject)
+                opened = pool.open(subject, target.device, target.dtype)
             except Unavailable as error:
                 closed[subject.name] = str(error)
+                continue
+            subjects[subject.name] = opened.narrow(subject)
+            click.echo(opened.line)
     return closed
 
 

@@ -38,7 +38,7 @@ def list_subjects(backend: tuple[str, ...], device: tuple[str, ...], as_json: bo
 def _state(subject: Subject) -> str:
     """Versions of what a subject needs, read without importing it, or what to type to install it."""
     if missing := missing_modules(subject):
-        return f"not installed: {install_hint(missing)}"
+        return f"not installed: {install_hint(missing, subject.interpreter)}"
     return ", ".join(f"{module} {version}" for module, version in versions_of(subject).items())
 
 
@@ -46,8 +46,9 @@ def _jobs(subjects: list[Subject], devices: tuple[str, ...]) -> list[dict[str, s
     """A job per group of subjects and device, with what to install for it: what a CI matrix needs."""
     jobs: dict[tuple[str, str], dict[str, str]] = {}
     for subject in subjects:
-        parts = subject.name.split(".")
+        parts = subject.known_as.split(".")
         group = ".".join(parts[:2]) if parts[0] == "keras" else parts[0]
+        group += f"@{subject.interpreter}" if subject.interpreter else ""
         for device in subject.devices:
             if device in devices:
                 extras = ",".join(extras_of(subject.requires, device))

@@ -1,4 +1,4 @@
-"""pytest-xdist: all items of a framework go to one worker, so that each framework is loaded in one process only.
+"""pytest-xdist: all items of a framework in one interpreter go to one worker, so that it is loaded in one process only.
 
 `--dist=loadgroup` would say the same but is ignored by current pytest (pytest-dev/pytest-xdist#1386), and it changes
 the node ids.
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from xentcheck.selection import select_subjects
+from xentcheck.selection import select_subjects, subject_and_interpreter
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
 
 class FrameworkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
-    """Groups items by the framework named at the end of their ids: "… [tf.sparse.xla-cpu-float32]"."""
+    """Groups items by the framework and interpreter named at the end of their ids: "… [tf.sparse.xla-cpu-float32]"."""
 
     def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
         super().__init__(config, log)
@@ -26,8 +26,8 @@ class FrameworkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist i
 
     def _split_scope(self, nodeid: str) -> str:
         target = nodeid.rpartition("[")[2].rstrip("]")
-        name = target.rsplit("-", 2)[0]
-        return self._framework.get(name, name)
+        name, interpreter = subject_and_interpreter(target.rsplit("-", 2)[0])
+        return f"{self._framework.get(name, name)}@{interpreter}"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FrameworkScheduling:

@@ -11,7 +11,7 @@ from xentcheck.panel import PanelAnswer, compare_panels
 from xentcheck.plugin.items import PANEL_PROPERTY, RECORD_PROPERTY
 from xentcheck.recorder import Recorder
 from xentcheck.run_header import run_header
-from xentcheck.terminal import matrix_lines
+from xentcheck.terminal import matrix_lines, version_lines
 from xentcheck_reports import Record, RunHeader, Status, probe_lines
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Reporting:
         run = self._recorder.run
         for line in probe_lines(run.records):
             terminalreporter.write_line(line)
-        for line, markup in matrix_lines(run):
+        for line, markup in (*matrix_lines(run), *version_lines(run)):
             terminalreporter.write_line(line, **markup)
         for record in self._recorder.records:
             if record.clause == "EQ-2" and record.failure:
@@ -85,10 +85,17 @@ class Reporting:
             terminalreporter.write_line(f"report: {self._page}")
 
     def _never_ran(self, session: pytest.Session) -> list[str]:
-        """Subjects that a person named and that could not be judged at all: a green run would say nothing of them."""
+        """Subjects that a person named and that could not be judged at all: a green run would say nothing of them. A
+        version that has others of a named group may lack one."""
         if session.testscollected == 0:
             return []
         records = self._recorder.records
         judged = {record.subject for record in records if record.status.is_judged}
-        reasons = {record.subject: record.reason for record in records if record.status is Status.NOT_RUN}
-        return [f"{name} was not judged: {reasons[name]}" for name in self._run.plan.named - judged if name in reasons]
+        # What the subject itself was asked stands before what was left out from the start.
+        first = {record.subject: record for record in reversed(records) if not record.status.is_judged}
+        return [
+            f"{name} was not judged: {first[name].reason}"
+            for group in self._run.plan.named
+            for name in sorted(group - judged)
+            if name in first and not (group & judged and first[name].status is Status.UNSUPPORTED)
+        ]

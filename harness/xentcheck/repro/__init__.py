@@ -19,6 +19,7 @@ from xentcheck.repro.script import NoScript, scripts_of, versions_text
 from xentcheck.repro.witness import witnesses
 from xentcheck.scripts import ScriptRun, run_text, shows_the_defect
 from xentcheck.stored import packed_case
+from xentcheck.workers.interpreter import executable
 from xentcheck.workers.pool import state_of
 from xentcheck_adapters import Unavailable
 from xentcheck_reports import Record, Status
@@ -98,15 +99,14 @@ def _written(record: Record, token: str, clause: Clause, bench: Bench) -> _Writt
 def _run(script: str, bench: Bench, case: Case, file: str) -> _Written:
     """Run in a folder that holds the case's file; what could be imported here can be there."""
     target = bench.target
-    environment = dict(state_of(target.subject, target.device, target.dtype)[1])
+    environment = dict(state_of(target.subject, target.device, target.dtype).environment)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), os.getcwd()]))
     with TemporaryDirectory() as folder:
         if file in script:
             (Path(folder) / file).write_bytes(packed_case(case))
+        python = executable(target.subject.interpreter)
         try:
-            run = run_text(
-                script, environment, seconds=_SECONDS, interpreter=bench.pool.interpreter, folder=Path(folder)
-            )
+            run = run_text(script, environment, seconds=_SECONDS, interpreter=python, folder=Path(folder))
         except subprocess.TimeoutExpired:
             raise NoScript(f"it runs for more than {_SECONDS} s") from None
     return _Written(script, run)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from xentcheck.bench import Bench, Target
 from xentcheck.build import build_call
 from xentcheck.cases import Case
@@ -76,7 +74,7 @@ def _recipe(target: Target, shown: Call) -> Recipe:
     adapter = adapter_module(target.subject.adapter)
     if not hasattr(adapter, "recipe"):
         raise NoScript(f"the adapter {target.subject.adapter} does not say how its calls are written")
-    recipe: Recipe = adapter.recipe(target.subject, shown)
+    recipe: Recipe = adapter.recipe(target.subject.at(None), shown)
     return recipe
 
 
@@ -84,7 +82,7 @@ def versions_text(bench: Bench) -> str:
     """NumPy and what the subject runs on."""
     target = bench.target
     versions = bench.pool.open(target.subject, target.device, target.dtype).versions
-    return ", ".join(f"{name} {version}" for name, version in {"numpy": np.__version__, **versions}.items())
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _assignments(call: Call, file: str | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from xentcheck.workers.pool import Opened, StateKey, WorkerPool
+from xentcheck.workers.pool import Opened, State, WorkerPool
 from xentcheck_adapters import Subject, Unavailable
 from xentcheck_adapters.slab import Slab, create_slab_descriptor
 from xentcheck_adapters.wire import Header, decode, encode
@@ -43,5 +43,5 @@ class InProcessPool(WorkerPool):
                 raise Unavailable(f"in this process, {dtype} needs {name}={value} set before {subject.framework} loads")
         return super().open(subject, device, dtype)
 
-    def _start(self, key: StateKey) -> InProcessWorker:
+    def _start(self, key: State) -> InProcessWorker:
         return InProcessWorker()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from xentcheck.workers.interpreter import InterpreterError, executable, install_command, missing_there
 from xentcheck.workers.probe import probe
 from xentcheck.workers.process import Limits, WorkerDied, WorkerHung, WorkerProcess, WorkerTooBig
-from xentcheck_adapters import Call, Crashed, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
+from xentcheck_adapters import Call, Crashed, NotInVersion, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
 from xentcheck_adapters.slab import Slab
 from xentcheck_adapters.wire import Header, pack_call, unpack_outcome
 
-StateKey = tuple[str, tuple[tuple[str, str], ...]]
+
+class State(NamedTuple):
+    """What a worker process is: what may share one has the same state."""
+
+    framework: str
+    interpreter: str | None
+    environment: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -58,26 +64,32 @@ class _Slot:
 
 
 @cache
-def state_of(subject: Subject, device: str, dtype: str) -> StateKey:
-    """Framework and process-global state: what may share a worker shares this key."""
+def state_of(subject: Subject, device: str, dtype: str) -> State:
+    """Framework, interpreter and process-global state of a subject's worker."""
     environment = {**subject.environment, **subject.dtype_environment.get(dtype, {}), "XENTCHECK_DEVICE": device}
-    return subject.framework, tuple(sorted(environment.items()))
+    return State(subject.framework, subject.interpreter, tuple(sorted(environment.items())))
+
+
+def _lacking(subject: Subject, dtype: str) -> str | None:
+    """What another interpreter lacks for a dtype, and what to type; None if nothing."""
+    needed = subject.dtype_requires.get(dtype)
+    if subject.interpreter is None or not needed:
+        return None
+    try:
+        missing = missing_there(subject.interpreter, needed)
+    except InterpreterError as error:
+        return str(error)
+    return f"{dtype} needs {', '.join(missing)}: {install_command(subject.interpreter, missing)}" if missing else None
 
 
 class WorkerPool:
     """Runs calls on subjects. Use as a context manager."""
 
-    def __init__(self, *, interpreter: str = sys.executable, limits: Limits | None = None) -> None:
-        self._interpreter = interpreter
+    def __init__(self, *, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._slots: dict[StateKey, _Slot] = {}
-        self._unavailable: dict[tuple[StateKey, str], str] = {}
-        self._probed: dict[tuple[StateKey, str], Opened] = {}
-
-    @property
-    def interpreter(self) -> str:
-        """What the workers run in."""
-        return self._interpreter
+        self._slots: dict[State, _Slot] = {}
+        self._unavailable: dict[tuple[State, str], Unavailable] = {}
+        self._probed: dict[tuple[State, str], Opened] = {}
 
     def __enter__(self) -> WorkerPool:
         return self
@@ -87,7 +99,9 @@ class WorkerPool:
 
     def open(self, subject: Subject, device: str, dtype: str) -> Opened:
         """Make the subject ready in its worker, and probe it if nobody described it. Raises Unavailable with the reason
-        if it cannot be."""
+        if it cannot be: NotInVersion if an API is missing that another version has."""
+        if lacking := _lacking(subject, dtype):
+            raise Unavailable(lacking)
         opened = self._ready(subject, device, dtype)
         if subject.described:
             return opened
@@ -98,7 +112,7 @@ class WorkerPool:
                     opened.narrow(subject), lambda call: self.run(subject, device, call, dtype), opened.versions
                 )
             except Unavailable as error:
-                self._unavailable[key] = str(error)
+                self._unavailable[key] = error
                 raise
             self._probed[key] = replace(opened, options=found[0].options, probed=found[0], line=found[1])
         return self._probed[key]
@@ -110,15 +124,16 @@ class WorkerPool:
             try:
                 return self._open(key[0], subject, device)
             except Unavailable as error:
-                self._unavailable[key] = str(error)  # asked once: loading a broken framework is slow
-        raise Unavailable(self._unavailable[key])
+                self._unavailable[key] = error  # asked once: loading a broken framework is slow
+        known = self._unavailable[key]
+        raise type(known)(str(known))
 
-    def _open(self, state: StateKey, subject: Subject, device: str) -> Opened:
+    def _open(self, state: State, subject: Subject, device: str) -> Opened:
         slot = self._slot(state)
         known = slot.opened.get((subject.name, device))
         if known:
             return known
-        request = {"do": "open", "adapter": subject.adapter, "subject": subject.name, "device": device}
+        request = {"do": "open", "adapter": subject.adapter, "subject": subject.known_as, "device": device}
         try:
             slot.process.send(request)
             answer = slot.process.receive(self._limits.open_seconds)
@@ -130,7 +145,7 @@ class WorkerPool:
                 f"its worker ended while loading: {error}\n{getattr(error, 'stack', '')}".strip()
             ) from None
         if "unavailable" in answer:
-            raise Unavailable(answer["unavailable"])
+            raise (NotInVersion if answer.get("not_in_version") else Unavailable)(answer["unavailable"])
         opened = Opened(answer["versions"], frozenset(answer["options"]), tuple(answer["signature"]))
         slot.opened[subject.name, device] = opened
         return opened
@@ -142,7 +157,7 @@ class WorkerPool:
         process = slot.process
         try:
             packed = pack_call(process.outgoing, call)
-            process.send({"do": "run", "subject": subject.name, "device": device, "call": packed})
+            process.send({"do": "run", "subject": subject.known_as, "device": device, "call": packed})
             answer: Header = process.receive(self._limits.call_seconds)
         except WorkerDied as death:
             self._forget(slot)
@@ -155,7 +170,7 @@ class WorkerPool:
             return OutOfMemory(str(size))
         return unpack_outcome(process.incoming, answer)
 
-    def keep_only(self, states: set[StateKey]) -> None:
+    def keep_only(self, states: set[State]) -> None:
         """Stop the workers whose state nobody will ask for again."""
         for key in [key for key in self._slots if key not in states]:
             self._slots.pop(key).process.close()
@@ -164,13 +179,16 @@ class WorkerPool:
         """Stop all workers."""
         self.keep_only(set())
 
-    def _slot(self, key: StateKey) -> _Slot:
+    def _slot(self, key: State) -> _Slot:
         if key not in self._slots:
             self._slots[key] = _Slot(self._start(key))
         return self._slots[key]
 
-    def _start(self, key: StateKey) -> Running:
-        return WorkerProcess(self._interpreter, dict(key[1]), self._limits)
+    def _start(self, key: State) -> Running:
+        try:
+            return WorkerProcess(executable(key.interpreter), dict(key.environment), self._limits)
+        except OSError as error:
+            raise Unavailable(f"{key.interpreter} cannot be started: {error.strerror}") from None
 
     def _forget(self, slot: _Slot) -> None:
         self._slots = {key: value for key, value in self._slots.items() if value is not slot}

@@ -76,7 +76,7 @@ class WorkerTooBig(Exception):
 
 
 class WorkerProcess:
-    """A running worker. Not thread-safe: one request at a time."""
+    """A running worker. Not thread-safe: one request at a time. Raises OSError if the interpreter cannot be started."""
 
     def __init__(self, interpreter: str, environment: Mapping[str, str], limits: Limits) -> None:
         self._limits = limits
@@ -86,16 +86,22 @@ class WorkerProcess:
         descriptors = [theirs.fileno(), self.outgoing.descriptor, self.incoming.descriptor]
         arguments = [*map(str, descriptors), str(_address_space(environment, limits))]
         root = str(Path(xentcheck_adapters.__file__).parent)
-        self._process = subprocess.Popen(
-            [interpreter, "-c", _BOOTSTRAP, root, *arguments],
-            env={**_REUSED_MEMORY, **poison.ENVIRONMENT, **os.environ, "OMP_NUM_THREADS": "1", **environment},
-            pass_fds=descriptors,
-            stdin=subprocess.DEVNULL,
-            stdout=self._errors,
-            stderr=self._errors,
-            process_group=0,  # Ctrl-C is the harness' to handle
-        )
-        theirs.close()
+        try:
+            self._process = subprocess.Popen(
+                [interpreter, "-c", _BOOTSTRAP, root, *arguments],
+                env={**_REUSED_MEMORY, **poison.ENVIRONMENT, **os.environ, "OMP_NUM_THREADS": "1", **environment},
+                pass_fds=descriptors,
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                process_group=0,  # Ctrl-C is the harness' to handle
+            )
+        except OSError:  # no such interpreter
+            ours.close()
+            self._free_slabs()
+            raise
+        finally:
+            theirs.close()
         self._pipe: Connection[bytes, bytes] = Connection(ours.detach())
         # Kept: Connection.poll makes a selector for each call, a tenth of a round trip.
         self._answers = select.poll()
@@ -143,6 +149,9 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
+        self._free_slabs()
+
+    def _free_slabs(self) -> None:
         for slab in (self.outgoing, self.incoming):
             slab.close()
 

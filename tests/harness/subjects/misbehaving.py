@@ -41,10 +41,6 @@ def tells_its_pid(logits: Array, labels: Array, **options: Any) -> Answer:
     return np.array([float(os.getpid())]), logits
 
 
-def tells_its_interpreter(logits: Array, labels: Array, **options: Any) -> None:
-    raise RuntimeError(sys.prefix)
-
-
 def when_triggered(misbehave: Callable[[Array, Array], Any]) -> Callable[..., Any]:
     def function(logits: Array, labels: Array, **options: Any) -> Any:
         if logits[0, 0] != TRIGGER:
