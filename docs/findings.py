@@ -22,14 +22,9 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, S
 
 from xentcheck.bench import Bench, Target
 from xentcheck.contract import CONTRACT
-from xentcheck.divergence import Divergence, load_ledger
-from xentcheck.findings import (
-    Finding,
-    FreeFinding,
-    free_findings,
-    installed_versions,
-    run_script,
-)
+from xentcheck.divergence import Divergence
+from xentcheck.findings import Finding, FreeFinding, installed_versions, run_script
+from xentcheck.known import free_findings, load_ledger
 from xentcheck.scripts import shows_the_defect
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool

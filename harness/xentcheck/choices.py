@@ -21,15 +21,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib.resources import files
 
 from packaging.specifiers import SpecifierSet
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from xentcheck.divergence import LedgerError
-from xentcheck.validation import first_problem
-from xentcheck_adapters.registry import ADAPTERS
+from xentcheck.validation import LedgerError, first_problem
 from xentcheck_reports import Choice, Standing
 
 
@@ -92,14 +88,6 @@ def measured_choice(cell: str, answer: str, usual: str, declared: Declared | Non
     return Choice(
         cell=cell, answer=answer, usual=usual, standing=standing, promise=promise, link=link, note=note, token=token
     )
-
-
-@cache
-def load_choices() -> Choices:
-    """Read the choices of every adapter that declares some. Raises LedgerError."""
-    folder = files("xentcheck_adapters")
-    sources = [folder / f"{adapter}.choices.toml" for adapter in ADAPTERS]
-    return Choices(tuple(e for file in sources if file.is_file() for e in parse_choices(file.name, file.read_text())))
 
 
 def parse_choices(name: str, text: str) -> tuple[Declared, ...]:

@@ -25,10 +25,10 @@ from xentcheck.certify.command import certify
 from xentcheck.clauses import Clause
 from xentcheck.contract import CONTRACT
 from xentcheck.corpus import triggers_of
-from xentcheck.divergence import load_ledger
 from xentcheck.evidence import describe_case, failure
 from xentcheck.explanation import explain_clause
 from xentcheck.grades import recorded_grades
+from xentcheck.known import known_subjects, load_ledger, registered
 from xentcheck.lint.command import lint
 from xentcheck.selection import (
     ALL,
@@ -45,7 +45,7 @@ from xentcheck.stored import stored_case
 from xentcheck.text import describe_failure, port_lines
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters import Subject, Unavailable, built_in_subjects
+from xentcheck_adapters import Subject, Unavailable
 from xentcheck_reports import RecordFileError, ReportWriteError, merge, port, read_records, write_report
 
 _NOT_CONFORMING, _USAGE = 1, 2
@@ -78,6 +78,8 @@ def list_subjects(backend: tuple[str, ...], device: tuple[str, ...], as_json: bo
         missing = missing_modules(subject)
         state = f"not installed: {install_hint(missing)}" if missing else "installed"
         click.echo(f"{subject.name:{width}}  {'/'.join(subject.devices):8}  {state:12}  {subject.api} ({subject.mode})")
+    for problem in registered().problems:
+        click.echo(problem, err=True)
 
 
 def _jobs(subjects: list[Subject], devices: tuple[str, ...]) -> list[dict[str, str]]:
@@ -98,7 +100,7 @@ def _jobs(subjects: list[Subject], devices: tuple[str, ...]) -> list[dict[str, s
 @click.argument("clause")
 def explain(clause: str) -> None:
     """Say what CLAUSE claims, where that is promised, whom it concerns, and which subjects are known to differ."""
-    for line in explain_clause(_clause(clause), built_in_subjects().values(), load_ledger()):
+    for line in explain_clause(_clause(clause), known_subjects().values(), load_ledger()):
         click.echo(line)
 
 
@@ -113,7 +115,7 @@ def replay(clause: str, subject: str, token: str, device: str) -> None:
     asked, case = _clause(clause), _trigger(clause, token) or _replayable(token)
     (chosen,) = _selected((subject,), exactly_one=True)
     with WorkerPool() as pool:
-        bench = Bench(Target(chosen, device, case.dtype), pool, {**built_in_subjects(), chosen.name: chosen})
+        bench = Bench(Target(chosen, device, case.dtype), pool, {**known_subjects(), chosen.name: chosen})
         click.echo(describe_case(case, bench.call(case)))
         try:
             seen = asked.check(case, bench)
@@ -165,7 +167,7 @@ def calibrate(backend: tuple[str, ...], allow_drops: bool) -> None:
     writes nothing, if a grade dropped.
     """
     chosen = _selected(backend)
-    subjects, ledger, taught = {**built_in_subjects(), **{s.name: s for s in chosen}}, load_ledger(), {}
+    subjects, ledger, taught = {**known_subjects(), **{s.name: s for s in chosen}}, load_ledger(), {}
     targets = calibration_targets(chosen)
     with WorkerPool() as pool:
         for number, target in enumerate(targets, start=1):

@@ -31,7 +31,7 @@ from xentcheck_reports import Record
 settings.register_profile("xentcheck-tests", deadline=None, max_examples=50)
 settings.load_profile("xentcheck-tests")
 
-FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "optax")
+FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "optax", "autograd", "mlx", "onnx", "tinygrad", "triton", "liger")
 
 
 @pytest.fixture(scope="session")

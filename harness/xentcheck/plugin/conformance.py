@@ -13,21 +13,25 @@ import xentcheck.suite
 from xentcheck.bench import Bench, Target
 from xentcheck.clauses import Clause
 from xentcheck.contract import CONTRACT
-from xentcheck.divergence import Ledger, LedgerError, load_ledger
+from xentcheck.divergence import Ledger
+from xentcheck.known import known_subjects, load_ledger
 from xentcheck.levels import LEVELS, Level
 from xentcheck.plugin.items import ClauseItem, ContractFile
 from xentcheck.selection import (
     ALL,
     AUTO,
     SelectionError,
+    install_hint,
+    missing_modules,
     select_clauses,
     select_subjects,
     select_targets,
     split_names,
 )
+from xentcheck.validation import LedgerError
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import state_of
-from xentcheck_adapters import Subject, built_in_subjects
+from xentcheck_adapters import Subject
 from xentcheck_reports import Status
 
 _SUITE = Path(xentcheck.suite.__file__).parent
@@ -50,7 +54,7 @@ class Conformance:
     """Dtypes that the command line names, which are judged whatever the level."""
     report: Path = Path()
     """Where the report goes."""
-    subjects: dict[str, Subject] = field(default_factory=built_in_subjects)
+    subjects: dict[str, Subject] = field(default_factory=known_subjects)
     clauses: tuple[Clause, ...] = tuple(CONTRACT.values())
     """Those that the command line asks for."""
     pool: WorkerPool = field(default_factory=WorkerPool)
@@ -115,6 +119,8 @@ class Conformance:
     def why_not(self, clause: Clause, target: Target) -> tuple[Status, str] | None:
         """Why a clause is not judged on a target, known before anything runs; None if it is."""
         subject = target.subject
+        if missing := missing_modules(subject):
+            return Status.NOT_RUN, f"not installed: {install_hint(missing)}"
         if lacking := clause.lacks(subject):
             return Status.UNSUPPORTED, f"{subject.name} {lacking}"
         judged = self.level.dtypes(subject, policy=clause.kind == "policy")

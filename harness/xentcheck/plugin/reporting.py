@@ -12,6 +12,7 @@ import pytest
 from xentcheck import evidence
 from xentcheck.contract import CONTRACT
 from xentcheck.failure_files import forget_failures, write_failure
+from xentcheck.known import registered
 from xentcheck.panel import PanelAnswer, compare_panels
 from xentcheck.plugin.items import PANEL_PROPERTY, RECORD_PROPERTY
 from xentcheck.run_header import run_header
@@ -52,11 +53,12 @@ class Reporting:
         header = run_header(level=run.level.name, seed=run.seed, command=command, subjects=subjects)
         return cls(run, header, Path(config.getoption("--report-dir")))
 
-    def pytest_report_header(self) -> str:
-        """What the run is about, above the first test."""
+    def pytest_report_header(self) -> list[str]:
+        """What the run is about, above the first test, and which adapters it has to do without."""
         subjects = len({target.subject.name for target in self._run.targets})
         level, seed = self._run.level.name, self._run.seed
-        return f"xentcheck: {subjects} subjects, {len(self._run.targets)} targets, level {level}, --case-seed={seed}"
+        about = f"{subjects} subjects, {len(self._run.targets)} targets, level {level}, --case-seed={seed}"
+        return [f"xentcheck: {line}" for line in (about, *registered().problems)]
 
     def pytest_sessionstart(self) -> None:
         """Open the record file."""

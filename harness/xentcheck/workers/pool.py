@@ -10,6 +10,7 @@ from typing import Any
 
 from xentcheck.workers.process import Limits, WorkerDied, WorkerHung, WorkerProcess, WorkerTooBig
 from xentcheck_adapters import Call, Crashed, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
+from xentcheck_adapters.registry import home_of
 from xentcheck_adapters.wire import Header, pack_call, unpack_outcome
 
 StateKey = tuple[str, tuple[tuple[str, str], ...]]
@@ -77,7 +78,8 @@ class WorkerPool:
         known = slot.opened.get((subject.name, device))
         if known:
             return known
-        request = {"do": "open", "adapter": subject.adapter, "subject": subject.name, "device": device}
+        asked = {"do": "open", "subject": subject.name, "device": device}
+        request = {**asked, "adapter": subject.adapter, "home": home_of(subject.adapter)}
         try:
             slot.process.send(request)
             answer = slot.process.receive(self._limits.open_seconds)
