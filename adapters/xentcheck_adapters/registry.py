@@ -25,6 +25,7 @@ ADAPTERS = (
     "jax_optax",
     "jax_idioms",
     "optax_masks",
+    "autograd_logsumexp",
 )
 
 
