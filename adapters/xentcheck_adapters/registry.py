@@ -26,6 +26,7 @@ ADAPTERS = (
     "jax_idioms",
     "optax_masks",
     "autograd_logsumexp",
+    "mlx_losses",
 )
 
 

@@ -12,7 +12,8 @@
     note = "…"
 
 The first entry that fits counts; where none does, the answer is the usual one. A run that measures anything else fails:
-whoever relies on the answer must hear of it.
+whoever relies on the answer must hear of it. What documents call undefined behaviour is declared as `answer` and
+`promise` "undefined", and is not asked.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from xentcheck.validation import LedgerError, first_problem
 from xentcheck_reports import Choice, Standing
+
+UNDEFINED = "undefined"
 
 
 class Declared(BaseModel):
@@ -48,6 +51,8 @@ class Declared(BaseModel):
     def _a_promise_has_a_document(self) -> Declared:
         if self.promise and not self.link:
             raise ValueError(f"promise {self.promise!r} needs the link of the document that makes it")
+        if self.answer == UNDEFINED != self.promise:
+            raise ValueError(f"answer {UNDEFINED!r} is for what a document leaves so: expected the same promise")
         return self
 
     def speaks_of(self, policy: str, cell: str, subject: str, dtype: str, versions: Mapping[str, str]) -> bool:
