@@ -27,6 +27,7 @@ ADAPTERS = (
     "optax_masks",
     "autograd_logsumexp",
     "mlx_losses",
+    "onnx_operator",
 )
 
 
