@@ -13,8 +13,8 @@ from xentcheck_adapters.recipe import Keywords, Recipe, is_bfloat16, refuse_proc
 from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
 
 _OPTIONS = ("sample_weight", "label_smoothing", "grad_labels", "hvp")
-# Its documentation: "the CPU reduces in the dtype of the logits"; where there is no vector unit that MLX knows, which is
-# everywhere but on Apple's processors, one element after another (simd::max_size in mlx/backend/cpu/simd/base_simd.h).
+# Its documentation: "the CPU reduces in the dtype of the logits"; where there is no vector unit that MLX knows, and it
+# knows Apple's only, one element after another (simd::max_size in mlx/backend/cpu/simd/base_simd.h).
 # float64 is left out: exp of it is computed in float32, with that one's range (a finding).
 _PRECISION = {dtype: Precision("uniform", "lane", 1) for dtype in ("float16", "bfloat16", "float32")}
 
@@ -87,7 +87,8 @@ def _evaluate(loss_of: Callable[[Any, Any], Any], call: Call) -> Returned:
     if call.vector is not None:
         results["hvp"] = mx.vjp(lambda x: once(x)[1], [logits], [_to_mlx(call.vector)])[1][0]
     mx.eval(*results.values())
-    return Returned(**{name: _to_numpy(result) for name, result in results.items()})
+    arrays: dict[str, Any] = {name: _to_numpy(result) for name, result in results.items()}
+    return Returned(**arrays)
 
 
 def _to_mlx(array: Array) -> Any:

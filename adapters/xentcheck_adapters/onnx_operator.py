@@ -1,9 +1,10 @@
-"""The ONNX operator SoftmaxCrossEntropyLoss, evaluated by ONNX' own reference and by ONNX Runtime; it has no gradient."""
+"""The ONNX operator SoftmaxCrossEntropyLoss, evaluated by ONNX' own reference and by ONNX Runtime; it has no
+gradient."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable
+from typing import Callable
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.recipe import Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
-_OPSET, _IR_VERSION = 13, 7  # the oldest ones that have the operator as it is: a runtime refuses newer ones than its own
+_OPSET, _IR_VERSION = (
+    13,
+    7,
+)  # the oldest ones that have the operator as it is: a runtime refuses newer ones than its own
 _OPTIONS = ("weight", "ignore_index")
 _TYPES = {"float32": "float", "float64": "double"}  # where ONNX does not say as NumPy does
 _NAMES = {"x": "logits", "y": "labels", "w": "weight"}
@@ -45,8 +49,8 @@ SUBJECTS = (
         "onnx",
         "onnx.reference.ReferenceEvaluator: SoftmaxCrossEntropyLoss",
         ("onnx",),
-        # NumPy in the dtype. float16 is left out: the logarithm is taken of a softmax (see the ledger), of which float16
-        # has lost digits from a loss of 10 on.
+        # NumPy in the dtype. float16 is left out: the logarithm is taken of a softmax (see the ledger), which has lost
+        # digits of float16 from a loss of 10 on.
         {dtype: Precision("uniform", "pairwise") for dtype in ("float32", "float64")},
     ),
     _subject(
@@ -66,22 +70,16 @@ def offered_options(subject: str) -> list[str]:
 def versions() -> dict[str, str]:
     """Versions of onnx, and of onnxruntime where it is installed."""
     import importlib.metadata
+    import importlib.util
 
-    found = {}
-    for package in ("onnx", "onnxruntime"):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    packages = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name)]
+    return {name: importlib.metadata.version(name) for name in packages}
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     """A runner for "onnx" or "onnxruntime"."""
     if device != "cpu":
         raise Unavailable(f"this adapter runs {subject} on cpu, got device {device!r}")
-    evaluator = {"onnx": _reference, "onnxruntime": _runtime}[subject]
-
     evaluate = functools.cache({"onnx": _reference, "onnxruntime": _runtime}[subject])
     return lambda call: Returned(np.asarray(evaluate(_model(call))(_inputs(call))))
 

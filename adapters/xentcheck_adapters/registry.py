@@ -28,6 +28,8 @@ ADAPTERS = (
     "autograd_logsumexp",
     "mlx_losses",
     "onnx_operator",
+    "tinygrad_losses",
+    "liger_cross_entropy",
 )
 
 

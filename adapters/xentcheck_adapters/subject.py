@@ -59,7 +59,8 @@ class Subject:
     class_axes       where logits of more (or fewer) dimensions than (N, C) may have their classes, the documented place
                      first; none if the subject takes (N, C) only
     described        whether anybody knows the subject; one that nobody does is drawn more cases
-    largest_classes  most classes it is asked about, where driving it costs more than the loss does; None for any number
+    largest_rows, largest_classes  most rows and classes it is asked about, where driving it costs more than the loss
+                     does; None for any number
     retraces         a new shape or option costs a compilation, so few of them are drawn
     slow_traces      that compilation takes seconds
     environment      variables of the worker's process; subjects with equal environments share one worker
@@ -91,6 +92,7 @@ class Subject:
     zero_times_inf: str = "nan"
     class_axes: tuple[int, ...] = ()
     described: bool = True
+    largest_rows: int | None = None
     largest_classes: int | None = None
     retraces: bool = False
     slow_traces: bool = False

@@ -103,5 +103,6 @@ def parse_findings(name: str, text: str) -> tuple[FreeFinding, ...]:
 def installed_versions() -> dict[str, str]:
     """Of the frameworks and NumPy, by the name that scripts import."""
     distributions = importlib.metadata.packages_distributions()
-    names = ("torch", "tensorflow", "keras", "jax", "optax", "numpy")
+    names = ["torch", "tensorflow", "keras", "jax", "optax", "numpy"]
+    names += ["autograd", "mlx", "onnx", "onnxruntime", "tinygrad", "triton", "liger_kernel"]
     return {name: importlib.metadata.version(distributions[name][0]) for name in names if name in distributions}
