@@ -22,14 +22,9 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, S
 
 from xentcheck.bench import Bench, Target
 from xentcheck.contract import CONTRACT
-from xentcheck.divergence import Divergence, load_ledger
-from xentcheck.findings import (
-    Finding,
-    FreeFinding,
-    free_findings,
-    installed_versions,
-    run_script,
-)
+from xentcheck.divergence import Divergence
+from xentcheck.findings import Finding, FreeFinding, installed_versions, run_script
+from xentcheck.known import free_findings, load_ledger
 from xentcheck.scripts import shows_the_defect
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool
@@ -37,7 +32,21 @@ from xentcheck_adapters import Subject, built_in_subjects
 
 HERE = Path(__file__).parent
 FIGURES, PAGE = HERE / "figures" / "findings.json", HERE / "findings.md"
-_FRAMEWORKS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "keras": "Keras", "jax": "JAX", "optax": "optax"}
+_FRAMEWORKS = {
+    "torch": "PyTorch",
+    "tensorflow": "TensorFlow",
+    "keras": "Keras",
+    "jax": "JAX",
+    "optax": "optax",
+    "autograd": "Autograd",
+    "mlx": "MLX",
+    "onnx": "ONNX",
+    "onnxruntime": "ONNX Runtime",
+    "tinygrad": "tinygrad",
+    "liger_kernel": "Liger-Kernel",
+}
+# Those that import another one come before it.
+_OUTERMOST = ("keras", "optax", "liger_kernel", "onnxruntime", "onnx", "jax", "tensorflow", "torch", *_FRAMEWORKS)
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class Told:
     def framework(self) -> str:
         """The framework it is told to: Keras where Keras is imported, else the outermost one."""
         imported = self.finding.packages
-        return next(name for name in ("keras", "optax", "jax", "tensorflow", "torch") if name in imported)
+        return next(name for name in _OUTERMOST if name in imported)
 
     @property
     def subjects(self) -> list[Subject]:
@@ -172,10 +181,10 @@ def main(measuring: bool, ids: tuple[str, ...]) -> None:
     if measuring:
         findings = all_findings()
         chosen = [one for one in findings if not ids or one.finding.id in ids]
-        before = json.loads(FIGURES.read_text(encoding="utf-8"))["findings"] if ids else {}
-        measured = {**before, **measure(chosen)}
+        before = json.loads(FIGURES.read_text(encoding="utf-8")) if ids else {"versions": {}, "findings": {}}
+        measured = {**before["findings"], **measure(chosen)}
         figures = {
-            "versions": installed_versions(),
+            "versions": {**before["versions"], **installed_versions()},
             "findings": {one.finding.id: measured[one.finding.id] for one in findings},
         }
         FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -18,8 +18,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from xentcheck.contract import CONTRACT
-from xentcheck.divergence import Divergence, load_ledger
-from xentcheck_adapters import Subject, built_in_subjects
+from xentcheck.divergence import Divergence
+from xentcheck.known import known_subjects, load_ledger
+from xentcheck_adapters import Subject
 
 HERE = Path(__file__).parent
 FIGURES, PAGE = HERE / "figures" / "choices.json", HERE / "porting.md"
@@ -55,7 +56,7 @@ class Port:
 
 def ports() -> list[Port]:
     """What changes with each of the ports."""
-    subjects, figures = built_in_subjects(), json.loads(FIGURES.read_text(encoding="utf-8"))
+    subjects, figures = known_subjects(), json.loads(FIGURES.read_text(encoding="utf-8"))
     return [_port(title, subjects[source], subjects[target], figures) for title, source, target in PORTS]
 
 

@@ -26,7 +26,9 @@ from xentcheck.workers import WorkerPool
 from xentcheck_adapters.numpy_callable import subject_from_spec
 from xentcheck_reports import Status
 
-PAGE = (Path(__file__).parent.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+EXAMPLE = ROOT / "examples" / "xentcheck-example"
 BLOCKS = dict(re.findall(r"```\w+ (\w+)\n(.*?)```", PAGE, re.S))
 LOSSES = """
 import numpy as np
@@ -80,7 +82,9 @@ def test_the_policy_of_the_page_names_what_it_sees(bench: Any) -> None:
     assert declared.of(clause.id, case.cell, "torch.eager", "float32", {}).answer in clause.answers
 
 
-def test_the_subject_of_the_page_is_right() -> None:
+def test_the_subject_of_the_page_is_the_example_and_is_right() -> None:
+    assert BLOCKS["subject"] == (EXAMPLE / "xentcheck_example" / "loss.py").read_text(encoding="utf-8")
+    assert BLOCKS["package"] in (EXAMPLE / "pyproject.toml").read_text(encoding="utf-8")
     module = defined("subject")
     (subject,) = module["SUBJECTS"]
     case = Case(rows=4, classes=7, regime="normal", seed=1)

@@ -1,8 +1,11 @@
-"""Every subject the project knows, by name. Adapter modules are imported here; the frameworks are not."""
+"""Every built-in subject, by name. Adapter modules are imported here; the frameworks are not."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import sys
+from pathlib import Path
 from types import ModuleType
 
 from xentcheck_adapters.subject import Subject
@@ -22,6 +25,11 @@ ADAPTERS = (
     "jax_optax",
     "jax_idioms",
     "optax_masks",
+    "autograd_logsumexp",
+    "mlx_losses",
+    "onnx_operator",
+    "tinygrad_losses",
+    "liger_cross_entropy",
 )
 
 
@@ -36,8 +44,37 @@ CALLABLES = {
 
 
 def adapter_module(name: str) -> ModuleType:
-    """The adapter module of that name; importing it does not import its framework."""
-    return importlib.import_module(f"xentcheck_adapters.{name}")
+    """The adapter module of that name, or of that full name where another package holds it; importing it does not
+    import its framework."""
+    return importlib.import_module(f"{__package__}.{name}" if is_built_in(name) else name)
+
+
+def is_built_in(name: str) -> bool:
+    """Whether an adapter is a module of this package."""
+    return name in ADAPTERS or name in CALLABLES.values()
+
+
+def home_of(name: str) -> str | None:
+    """The file of the package that holds an adapter, for a process that would not find it; None for a built-in one."""
+    return None if is_built_in(name) else sys.modules[name.partition(".")[0]].__file__
+
+
+def bring_home(name: str, file: str) -> None:
+    """Make the package of an adapter importable from its file. Its folder does not enter `sys.path`, where everything
+    that is installed beside it would shadow this interpreter's own packages."""
+    package = name.partition(".")[0]
+    if package in sys.modules:
+        return
+    inside = [str(Path(file).parent)] if Path(file).name == "__init__.py" else None
+    spec = importlib.util.spec_from_file_location(package, file, submodule_search_locations=inside)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[package] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[package]
+        raise
 
 
 def built_in_subjects() -> dict[str, Subject]:

@@ -69,7 +69,8 @@ class Subject:
                      gives it beside the options, and "class" for what is made first and called then
     keras_customs    a stranger of Keras, by whose customs labels of any dtype are class indices, (N, 1) means (N,), and
                      the losses of no rows are not reduced
-    largest_classes  most classes it is asked about, where driving it costs more than the loss does; None for any number
+    largest_rows, largest_classes  most rows and classes it is asked about, where driving it costs more than the loss
+                     does; None for any number
     retraces         a new shape or option costs a compilation, so few of them are drawn
     slow_traces      that compilation takes seconds
     environment      variables of the worker's process; subjects with equal environments share one worker
@@ -105,6 +106,7 @@ class Subject:
     described: bool = True
     signature: tuple[str, ...] = ()
     keras_customs: bool = False
+    largest_rows: int | None = None
     largest_classes: int | None = None
     retraces: bool = False
     slow_traces: bool = False

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import faulthandler
-import importlib
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from xentcheck_adapters.dtypes import BFLOAT16, in_native_order
 from xentcheck_adapters.layout import FAR, with_layout
 from xentcheck_adapters.outcome import NotInVersion, Outcome, OutOfMemory, Refused, Returned, Unavailable
 from xentcheck_adapters.presentation import present, rows_of
+from xentcheck_adapters.registry import adapter_module, bring_home
 from xentcheck_adapters.sharing import shared_memory
 from xentcheck_adapters.slab import Slab
 from xentcheck_adapters.wire import OUTCOME_ARRAYS, Header, decode, encode, pack_outcome, unpack_call
@@ -46,16 +46,18 @@ class Worker:
         """The reply to one request."""
         verb = request["do"]
         if verb == "open":
-            return self._open(request["adapter"], request["subject"], request["device"])
+            return self._open(request["adapter"], request["home"], request["subject"], request["device"])
         if verb == "run":
             runner = self._runners[request["subject"], request["device"]]
             call = unpack_call(self._incoming, request["call"])
             return pack_outcome(self._outgoing, run_guarded(runner, call))
         raise ValueError(f"a request must be 'open' or 'run', got {verb!r}")
 
-    def _open(self, adapter: str, subject: str, device: str) -> Header:
-        module = importlib.import_module(f"xentcheck_adapters.{adapter}")
+    def _open(self, adapter: str, home: str | None, subject: str, device: str) -> Header:
         try:
+            if home:
+                bring_home(adapter, home)
+            module = adapter_module(adapter)
             self._runners[subject, device] = module.open_subject(subject, device)
             # An adapter of what nobody described reads what its signature tells.
             signature = module.signature(subject) if hasattr(module, "signature") else []

@@ -9,8 +9,9 @@ from typing import Any
 
 from xentcheck.build import build_call
 from xentcheck.cases import Case
-from xentcheck.choices import Choices, load_choices
+from xentcheck.choices import Choices
 from xentcheck.expectation import Expectation, expect
+from xentcheck.known import load_choices
 from xentcheck.verdict import Measurement, conform, returned, well_formed
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Call, Outcome, Returned, Subject

@@ -12,7 +12,8 @@
     note = "…"
 
 The first entry that fits counts; where none does, the answer is the usual one. A run that measures anything else fails:
-whoever relies on the answer must hear of it.
+whoever relies on the answer must hear of it. What documents call undefined behaviour is declared as `answer` and
+`promise` "undefined", and is not asked.
 """
 
 from __future__ import annotations
@@ -21,16 +22,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
-from importlib.resources import files
 
 from packaging.specifiers import SpecifierSet
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from xentcheck.divergence import LedgerError
-from xentcheck.validation import first_problem
-from xentcheck_adapters.registry import ADAPTERS
+from xentcheck.validation import LedgerError, first_problem
 from xentcheck_reports import Choice, Standing
+
+UNDEFINED = "undefined"
 
 
 class Declared(BaseModel):
@@ -52,6 +51,8 @@ class Declared(BaseModel):
     def _a_promise_has_a_document(self) -> Declared:
         if self.promise and not self.link:
             raise ValueError(f"promise {self.promise!r} needs the link of the document that makes it")
+        if self.answer == UNDEFINED != self.promise:
+            raise ValueError(f"answer {UNDEFINED!r} is for what a document leaves so: expected the same promise")
         return self
 
     def speaks_of(self, policy: str, cell: str, subject: str, dtype: str, versions: Mapping[str, str]) -> bool:
@@ -92,14 +93,6 @@ def measured_choice(cell: str, answer: str, usual: str, declared: Declared | Non
     return Choice(
         cell=cell, answer=answer, usual=usual, standing=standing, promise=promise, link=link, note=note, token=token
     )
-
-
-@cache
-def load_choices() -> Choices:
-    """Read the choices of every adapter that declares some. Raises LedgerError."""
-    folder = files("xentcheck_adapters")
-    sources = [folder / f"{adapter}.choices.toml" for adapter in ADAPTERS]
-    return Choices(tuple(e for file in sources if file.is_file() for e in parse_choices(file.name, file.read_text())))
 
 
 def parse_choices(name: str, text: str) -> tuple[Declared, ...]:

@@ -22,7 +22,6 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from importlib.resources import files
 from math import prod
 from typing import Any
 
@@ -32,13 +31,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from xentcheck.cases import Case, case_from_fields
 from xentcheck.findings import Finding
-from xentcheck.validation import first_problem
+from xentcheck.validation import LedgerError, first_problem
 from xentcheck.verdict import Deviation
-from xentcheck_adapters.registry import ADAPTERS
-
-
-class LedgerError(ValueError):
-    """A ledger file that cannot be read; names the file, the entry and the cause."""
 
 
 class Divergence(BaseModel):
@@ -163,13 +157,6 @@ class Ledger:
     def concerning(self, clause: str, subject: str, dtype: str, versions: Mapping[str, str]) -> Sequence[Divergence]:
         """The entries that speak of a clause and target."""
         return [entry for entry in self.entries if entry.concerns(clause, subject, dtype, versions)]
-
-
-def load_ledger() -> Ledger:
-    """Read the ledger of every adapter that has one. Raises LedgerError."""
-    folder = files("xentcheck_adapters")
-    ledgers = [folder / f"{adapter}.toml" for adapter in ADAPTERS]
-    return Ledger(tuple(e for file in ledgers if file.is_file() for e in parse_ledger(file.name, file.read_text())))
 
 
 def parse_ledger(name: str, text: str) -> tuple[Divergence, ...]:

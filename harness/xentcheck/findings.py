@@ -22,13 +22,12 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import tomllib
-from collections.abc import Iterable, Mapping
-from importlib.resources import files
+from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xentcheck.scripts import MOST_LINES, ScriptRun, run_text
-from xentcheck_adapters.registry import ADAPTERS
+from xentcheck.validation import LedgerError, first_problem
 
 _SECONDS = 300
 
@@ -86,19 +85,24 @@ def _imported(node: ast.AST) -> Iterable[str]:
     return [str(node.module).split(".")[0]] if isinstance(node, ast.ImportFrom) else []
 
 
-def free_findings() -> Mapping[str, tuple[FreeFinding, ...]]:
-    """The findings of every adapter that has some outside its ledger, by adapter."""
-    folder = files("xentcheck_adapters")
-    sources = {adapter: folder / f"{adapter}.findings.toml" for adapter in ADAPTERS}
-    return {
-        adapter: tuple(FreeFinding.model_validate(table) for table in tomllib.loads(file.read_text())["finding"])
-        for adapter, file in sources.items()
-        if file.is_file()
-    }
+def parse_findings(name: str, text: str) -> tuple[FreeFinding, ...]:
+    """The findings of one file. Raises LedgerError."""
+    try:
+        tables = tomllib.loads(text)["finding"]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise LedgerError(f"{name}: expected [[finding]] tables: {error}") from None
+    findings = []
+    for number, table in enumerate(tables, start=1):
+        try:
+            findings.append(FreeFinding.model_validate(table))
+        except ValidationError as error:
+            raise LedgerError(f"{name}: finding {number}: {first_problem(error)}") from None
+    return tuple(findings)
 
 
 def installed_versions() -> dict[str, str]:
     """Of the frameworks and NumPy, by the name that scripts import."""
     distributions = importlib.metadata.packages_distributions()
-    names = ("torch", "tensorflow", "keras", "jax", "optax", "numpy")
+    names = ["torch", "tensorflow", "keras", "jax", "optax", "numpy"]
+    names += ["autograd", "mlx", "onnx", "onnxruntime", "tinygrad", "triton", "liger_kernel"]
     return {name: importlib.metadata.version(distributions[name][0]) for name in names if name in distributions}

@@ -5,22 +5,32 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from xentcheck import evidence
 from xentcheck.bench import Bench, Target, at
 from xentcheck.clauses import Clause
 from xentcheck.contract import CONTRACT
-from xentcheck.divergence import Ledger, load_ledger
+from xentcheck.divergence import Ledger
 from xentcheck.judge import Assignment, judge
+from xentcheck.known import known_subjects, load_ledger
 from xentcheck.levels import LEVELS, Level
 from xentcheck.panel import CLAUSE as PANEL
 from xentcheck.panel import PanelAnswer, answer_panel
 from xentcheck.repro import with_script
-from xentcheck.selection import SelectionError, asks_for_all, select_clauses, select_subjects, select_targets
+from xentcheck.selection import (
+    SelectionError,
+    asks_for_all,
+    install_hint,
+    missing_modules,
+    select_clauses,
+    select_subjects,
+    select_targets,
+)
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import State, state_of
-from xentcheck_adapters import Subject, built_in_subjects
+from xentcheck_adapters import Subject
 from xentcheck_reports import Record, Status
 
 _DTYPE_OF_PROCESSES = "float32"
@@ -57,6 +67,8 @@ class Plan:
     def why_not(self, clause: Clause, target: Target) -> tuple[Status, str] | None:
         """Why a clause is not judged on a target, known before anything runs; None if it is."""
         subject = target.subject
+        if missing := _missing(subject):
+            return Status.NOT_RUN, f"not installed: {install_hint(missing, subject.interpreter)}"
         if lacking := clause.lacks(subject):
             return Status.UNSUPPORTED, f"{subject.name} {lacking}"
         judged = self.level.dtypes(subject, policy=clause.kind == "policy")
@@ -120,6 +132,12 @@ class Plan:
         return sorted(records, key=lambda record: (subjects[record.subject], clauses[record.clause]))
 
 
+@cache
+def _missing(subject: Subject) -> list[str]:
+    """As of the first time it is asked: it is asked once for each clause."""
+    return missing_modules(subject)
+
+
 def plan_of(
     backends: Sequence[str],
     *,
@@ -147,7 +165,7 @@ def plan_of(
         level=LEVELS[level],
         ledger=load_ledger(),
         seed=seed,
-        subjects={**built_in_subjects(), **{subject.name: subject for subject in subjects}},
+        subjects={**known_subjects(), **{subject.name: subject for subject in subjects}},
         named=[frozenset(subject.name for subject in select_subjects([name])) for name in explicit],
         asked_dtypes=frozenset(dtypes),
         memory=memory,

@@ -7,15 +7,29 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 
 from xentcheck.bench import Target, at
+from xentcheck.known import known_subjects, registered
 from xentcheck.workers.interpreter import InterpreterError, environment, install_command, missing_there
-from xentcheck_adapters import FLOAT_DTYPES, Subject, built_in_subjects, is_spec, subject_from_spec
+from xentcheck_adapters import FLOAT_DTYPES, Subject, is_spec, subject_from_spec
 from xentcheck_adapters.loading import missing_file
 from xentcheck_adapters.registry import CALLABLES
 
 DEVICES = ("cpu", "cuda")
 ALL, AUTO = "all", "auto"
 # Extras of this project by the module they bring, and those that have a variant of their own for a GPU.
-_EXTRAS = {"torch": "torch", "tensorflow": "tensorflow", "keras": "keras", "jax": "jax", "optax": "jax"}
+_EXTRAS = {
+    "torch": "torch",
+    "tensorflow": "tensorflow",
+    "keras": "keras",
+    "jax": "jax",
+    "optax": "jax",
+    "autograd": "autograd",
+    "mlx": "mlx",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "tinygrad": "tinygrad",
+    "triton": "triton",
+    "liger_kernel": "triton",
+}
 _CUDA_VARIANTS = ("tensorflow", "jax")
 
 
@@ -39,7 +53,7 @@ def select_subjects(names: Sequence[str]) -> list[Subject]:
     Raises SelectionError for an unknown name or interpreter, and NotInstalledError for a subject named explicitly whose
     framework is not installed.
     """
-    known = built_in_subjects()
+    known = known_subjects()
     if not names:
         raise SelectionError(f"no backend named; known: {_listed(known)}")
     chosen: dict[str, Subject] = {}
@@ -89,7 +103,8 @@ def _matching(name: str, known: dict[str, Subject]) -> list[Subject]:
     if not matches:
         close = get_close_matches(name, _nameable(known), n=1)
         hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise SelectionError(f"unknown backend {name!r}{hint}; known: {_listed(known)}")
+        told = [f"unknown backend {name!r}{hint}", f"known: {_listed(known)}", *registered().problems]
+        raise SelectionError("; ".join(told))
     return matches
 
 
@@ -115,7 +130,7 @@ def _nameable(known: Iterable[str]) -> list[str]:
 
 def nameable() -> list[str]:
     """All that can be named, with what the names of callables begin with."""
-    return [*_nameable(built_in_subjects()), *(f"{flavour}:" for flavour in CALLABLES)]
+    return [*_nameable(known_subjects()), *(f"{flavour}:" for flavour in CALLABLES)]
 
 
 def _listed(known: Iterable[str]) -> str:

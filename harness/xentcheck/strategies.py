@@ -46,10 +46,10 @@ class Scope:
         """Whether the fixed cases of a law are enough: its subject is described, and so are its shapes and options."""
         return self.subject.described and self.level.name == "quick"
 
-    def allows(self, classes: int) -> bool:
-        """Whether the subject is asked about so many classes."""
-        most = self.subject.largest_classes
-        return most is None or classes <= most
+    def allows(self, rows: int, classes: int) -> bool:
+        """Whether the subject is asked about so many rows and classes."""
+        most_rows, most_classes = self.subject.largest_rows, self.subject.largest_classes
+        return (most_rows is None or rows <= most_rows) and (most_classes is None or classes <= most_classes)
 
 
 def cases(
@@ -136,11 +136,13 @@ def _shapes(scope: Scope, min_rows: int, min_classes: int, few: bool) -> SearchS
     level = scope.level
     if scope.subject.retraces:
         menu = level.menu[: level.op_by_op_shapes] if few else level.shapes(scope.subject)
-        return st.sampled_from([(n, c) for n, c in menu if n >= min_rows and c >= min_classes and scope.allows(c)])
+        return st.sampled_from([(n, c) for n, c in menu if n >= min_rows and c >= min_classes and scope.allows(n, c)])
     # Mostly small: a structural fault shows there, and a small failure is one a person can read.
-    rows = st.one_of(st.integers(min_rows, max(5, min_rows)), st.sampled_from(level.rows))
+    rows = st.one_of(
+        st.integers(min_rows, max(5, min_rows)), st.sampled_from([n for n in level.rows if scope.allows(n, 1)])
+    )
     small = st.integers(min_classes, max(12, min_classes))
-    classes = st.one_of(small, st.sampled_from([c for c in level.classes if c >= min_classes and scope.allows(c)]))
+    classes = st.one_of(small, st.sampled_from([c for c in level.classes if c >= min_classes and scope.allows(1, c)]))
 
     def within(shape: tuple[int, int]) -> tuple[int, int]:
         most = max(min_rows, level.cells // shape[1])

@@ -37,7 +37,7 @@ _LONGEST_GRADED = 50257
 def survey_cases(scope: Scope, seed: int = SEED) -> tuple[Case, ...]:
     """Every case of the level for a subject and dtype, small ones first."""
     cases = [*_of_every_regime(scope, seed), *_of_every_size(scope, seed), *_soft(scope, seed)]
-    asked = (case for case in cases if scope.allows(case.classes))
+    asked = (case for case in cases if scope.allows(case.rows, case.classes))
     return tuple(sorted(asked, key=lambda case: case.rows * case.classes))
 
 
@@ -54,7 +54,9 @@ def aggregate_cases(scope: Scope, seed: int = SEED) -> tuple[Case, ...]:
     """The batches whose statistics are compared with honest ones."""
     first = scope.level.survey[0]
     return tuple(
-        c for c in _of_every_regime(scope, seed) if c.regime in _OF_AGGREGATES and (c.rows, c.classes) == first
+        c
+        for c in _of_every_regime(scope, seed)
+        if c.regime in _OF_AGGREGATES and (c.rows, c.classes) == first and scope.allows(c.rows, c.classes)
     )
 
 

@@ -14,20 +14,33 @@ _LONGEST_REASON = 60
 
 
 def matrix_lines(run: Run) -> Iterator[tuple[str, Markup]]:
-    """Lines of the matrix with the markup of pytest's terminal writer: one row per subject, one column per clause."""
+    """Lines of the matrix with the markup of pytest's terminal writer: one row per subject, one column per clause, and
+    a line for the subjects that were not judged for one reason."""
     matrix = summary_matrix(run)
-    if not matrix.rows:
-        return
-    width = max(len(row.label) for row in matrix.rows)
-    columns = [clause.id for clause in matrix.clauses]
-    yield f"{'':{width}} " + " ".join(columns), {"bold": True}
-    for row in matrix.rows:
-        cells = [_shown(cell).center(len(column)) for cell, column in zip(row.cells, columns, strict=True)]
-        statuses = [cell.status for cell in row.cells if cell]
-        yield f"{row.label:{width}} " + " ".join(cells), _markup(statuses)
+    if matrix.rows:
+        width = max(len(row.label) for row in matrix.rows)
+        columns = [clause.id for clause in matrix.clauses]
+        yield f"{'':{width}} " + " ".join(columns), {"bold": True}
+        for row in matrix.rows:
+            cells = [_shown(cell).center(len(column)) for cell, column in zip(row.cells, columns, strict=True)]
+            statuses = [cell.status for cell in row.cells if cell]
+            yield f"{row.label:{width}} " + " ".join(cells), _markup(statuses)
+    for reason, subjects in _absent(run, {row.subject for row in matrix.rows}).items():
+        yield f"{Status.NOT_RUN.glyph} {', '.join(subjects)}: {reason}", {}
     counts = Counter(record.status for record in run.records)
-    yield "", {}
-    yield "  ".join(f"{status.glyph} {counts[status]} {status.label}" for status in Status if counts[status]), {}
+    if counts:
+        yield "", {}
+        yield "  ".join(f"{status.glyph} {counts[status]} {status.label}" for status in Status if counts[status]), {}
+
+
+def _absent(run: Run, judged: set[str]) -> dict[str, list[str]]:
+    """Subjects of which nothing was judged, by the first reason why not."""
+    reasons = {record.subject: record.reason or "" for record in reversed(run.records) if record.subject not in judged}
+    absent: dict[str, list[str]] = {}
+    for subject in dict.fromkeys(record.subject for record in run.records):
+        if subject in reasons:
+            absent.setdefault(reasons[subject], []).append(subject)
+    return absent
 
 
 def _shown(cell: Cell | None) -> str:

@@ -66,15 +66,15 @@ class Matrix:
 def summary_matrix(run: AnyRun) -> Matrix:
     """Fold the records of a run into subjects x clauses.
 
-    Frameworks, subjects and families keep the order in which the records name them; clauses of one family are in
-    numeric order.
+    Subjects of which nothing was judged have no row: a line among the absences tells why. Frameworks, subjects and
+    families keep the order in which the records name them; clauses of one family are in numeric order.
     """
     cells: dict[tuple[str, str], list[Record]] = {}
     for record in run.records:
         cells.setdefault((record.subject, record.clause), []).append(record)
     folded = {key: Cell(tuple(records)) for key, records in cells.items()}
     clauses = _clauses(run.records)
-    frameworks = {record.subject: record.framework for record in run.records}
+    frameworks = {record.subject: record.framework for record in run.records if record.status.is_judged}
     labels = _labels(run.records)
     rank = _ranks(frameworks.values())
     return Matrix(

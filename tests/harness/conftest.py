@@ -28,7 +28,7 @@ from xentcheck_adapters import Subject
 from xentcheck_adapters.numpy_callable import subject_from_spec
 from xentcheck_reports import Record
 
-FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "optax")
+FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "optax", "autograd", "mlx", "onnx", "tinygrad", "triton", "liger")
 
 # A busy machine is no fault of a test: nothing here is timed by Hypothesis.
 settings.register_profile("xentcheck-tests", deadline=None, max_examples=50)

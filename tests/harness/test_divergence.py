@@ -11,8 +11,10 @@ import pytest
 
 from xentcheck.cases import Case, Edit
 from xentcheck.contract import CONTRACT
-from xentcheck.divergence import Divergence, Ledger, LedgerError, load_ledger, parse_ledger
+from xentcheck.divergence import Divergence, Ledger, parse_ledger
+from xentcheck.known import load_ledger
 from xentcheck.levels import Level
+from xentcheck.validation import LedgerError
 from xentcheck.verdict import Deviation
 from xentcheck_adapters import built_in_subjects
 from xentcheck_reference import Problem

@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from xentcheck.bench import Bench
-from xentcheck.choices import Choices, Declared, load_choices, measured_choice, parse_choices
+from xentcheck.choices import Choices, Declared, measured_choice, parse_choices
 from xentcheck.contract import CONTRACT
-from xentcheck.divergence import LedgerError
+from xentcheck.known import load_choices
 from xentcheck.levels import LEVELS
 from xentcheck.strategies import Scope
+from xentcheck.validation import LedgerError
 from xentcheck.verdict import Deviation
 from xentcheck_adapters import built_in_subjects
 from xentcheck_reports import Record, Standing, Status

@@ -1,4 +1,4 @@
-"""What a subject is asked about: no more classes than it says, and no reduction that it lacks."""
+"""What a subject is asked about: no more rows and classes than it says, and no reduction that it lacks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from xentcheck.strategies import Scope
 from xentcheck_adapters import Subject, built_in_subjects
 
 SUBJECTS = built_in_subjects()
-LIMITED = [name for name, subject in SUBJECTS.items() if subject.largest_classes or "mean" not in subject.reductions]
+LIMITED = [
+    name
+    for name, subject in SUBJECTS.items()
+    if subject.largest_rows or subject.largest_classes or "mean" not in subject.reductions
+]
 
 
 def can_be_asked(subject: Subject, case: Case) -> bool:
-    return case.classes <= (subject.largest_classes or case.classes) and case.reduction in subject.reductions
+    few = case.rows <= (subject.largest_rows or case.rows) and case.classes <= (subject.largest_classes or case.classes)
+    return few and case.reduction in subject.reductions
 
 
 @pytest.mark.parametrize("level", LEVELS)

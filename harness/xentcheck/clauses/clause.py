@@ -69,7 +69,7 @@ class Clause:
         triggers of known bugs that break it."""
         reductions = scope.subject.reductions
         cases = dict.fromkeys((*self.always(scope), *corpus_cases(self.id, scope)))
-        return tuple(c for c in cases if scope.allows(c.classes) and c.reduction in reductions)
+        return tuple(c for c in cases if scope.allows(c.rows, c.classes) and c.reduction in reductions)
 
 
 def softmax_of_logits(subject: Subject) -> str | None:

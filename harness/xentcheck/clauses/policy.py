@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from xentcheck.bench import Bench
 from xentcheck.cases import Case
-from xentcheck.choices import measured_choice
+from xentcheck.choices import UNDEFINED, Declared, measured_choice
 from xentcheck.clauses.clause import Clause
 from xentcheck.strategies import Scope
 from xentcheck.verdict import Deviation, Measurement
@@ -20,6 +20,7 @@ from xentcheck_adapters import Call, Crashed, Outcome, Refused, Returned, Subjec
 
 REFUSES, DIES, NO_ANSWER, MISSHAPEN = "refuses", "process dies", "no answer", "another shape"
 _COMMON = {
+    UNDEFINED: "its documents leave it undefined, so it is not asked: that might write to memory which is not its own",
     REFUSES: "raises an exception",
     DIES: "ends its process",
     NO_ANSWER: "runs out of time or memory",
@@ -54,7 +55,8 @@ def policy(
     named = {**answers, **_COMMON}
 
     def check(case: Case, bench: Bench) -> Measurement:
-        answer = observe(case, bench)
+        declared = _declared(id, case, bench)
+        answer = UNDEFINED if declared and declared.answer == UNDEFINED else observe(case, bench)
         if answer not in named:
             raise LookupError(f"{id} names no answer {answer!r}; its answers are {', '.join(named)}")
         expected = usual(case)
@@ -87,9 +89,7 @@ def asked(scope: Scope, cells: Mapping[str, Case], few: tuple[str, ...]) -> Mapp
 def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) -> Measurement:
     """The measurement of an answer; raises Deviation if the adapter declares another one. An adapter that declares
     nothing declares the usual answer."""
-    subject, dtype = bench.subject, bench.target.dtype
-    versions = bench.pool.open(subject, bench.target.device, dtype).versions
-    declared = bench.choices.of(id, case.cell, subject.known_as, dtype, versions)
+    subject, declared = bench.subject, _declared(id, case, bench)
     seen = Measurement(values=1, choices=(measured_choice(case.cell, answer, usual, declared, case.token),))
     if subject.described and declared is None and answer != usual:
         expected = f"an answer to {case.cell!r} declared in {subject.adapter}.choices.toml"
@@ -98,6 +98,12 @@ def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) ->
         expected = f"{declared.answer} for {case.cell!r}, as declared"
         raise Deviation("changed answer", expected=expected, got=answer, measurement=seen)
     return seen
+
+
+def _declared(id: str, case: Case, bench: Bench) -> Declared | None:
+    subject, dtype = bench.subject, bench.target.dtype
+    versions = bench.pool.open(subject, bench.target.device, dtype).versions
+    return bench.choices.of(id, case.cell, subject.known_as, dtype, versions)
 
 
 def answer_of(outcome: Outcome, name: Callable[[Returned], str], call: Call | None = None) -> str:

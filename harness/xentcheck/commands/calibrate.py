@@ -16,12 +16,11 @@ from xentcheck.calibrate import (
     write_data,
 )
 from xentcheck.commands.arguments import complete_subjects, selected
-from xentcheck.divergence import load_ledger
 from xentcheck.exits import Exit
 from xentcheck.grades import recorded_grades
+from xentcheck.known import known_subjects, load_ledger
 from xentcheck.selection import ALL, split_names
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters import built_in_subjects
 
 
 @click.command()
@@ -42,7 +41,7 @@ def calibrate(backend: tuple[str, ...], allow_drops: bool) -> None:
     chosen = selected(backend)
     if any(subject.interpreter for subject in chosen):
         raise click.UsageError("what is on record is learned from what is installed here, not in another interpreter")
-    subjects, ledger, taught = {**built_in_subjects(), **{s.name: s for s in chosen}}, load_ledger(), {}
+    subjects, ledger, taught = {**known_subjects(), **{s.name: s for s in chosen}}, load_ledger(), {}
     targets = calibration_targets(chosen)
     with WorkerPool() as pool:
         for number, target in enumerate(targets, start=1):

@@ -17,7 +17,6 @@ import click
 from xentcheck.commands.arguments import complete_clauses, complete_subjects, selected
 from xentcheck.conclusion import Conclusion, conclude
 from xentcheck.contract import CONTRACT
-from xentcheck.divergence import LedgerError
 from xentcheck.evidence import record as record_of
 from xentcheck.exits import EXIT_TABLE, CannotJudgeError, Exit
 from xentcheck.failure_files import FOLDER
@@ -28,6 +27,7 @@ from xentcheck.run_header import run_header
 from xentcheck.selection import SelectionError, split_names
 from xentcheck.terminal import version_lines
 from xentcheck.text import describe_failure
+from xentcheck.validation import LedgerError
 from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Subject, Unavailable
 from xentcheck_reports import Record, Status

@@ -14,12 +14,13 @@ from xentcheck.commands.arguments import clause_named, complete_clauses, complet
 from xentcheck.corpus import triggers_of
 from xentcheck.evidence import describe_case, failure
 from xentcheck.exits import CannotJudgeError, Exit
+from xentcheck.known import known_subjects
 from xentcheck.selection import DEVICES
 from xentcheck.stored import stored_case
 from xentcheck.text import describe_failure
 from xentcheck.verdict import Deviation
 from xentcheck.workers import WorkerPool
-from xentcheck_adapters import Unavailable, built_in_subjects
+from xentcheck_adapters import Unavailable
 
 
 @click.command()
@@ -38,7 +39,7 @@ def replay(clause: str, subject: str, token: str, device: str) -> None:
     with WorkerPool() as pool:
         try:
             opened = pool.open(chosen, device, case.dtype).narrow(chosen)
-            bench = Bench(Target(opened, device, case.dtype), pool, {**built_in_subjects(), chosen.name: opened})
+            bench = Bench(Target(opened, device, case.dtype), pool, {**known_subjects(), chosen.name: opened})
             click.echo(describe_case(case, bench.call(case)))
             seen = asked.check(case, bench)
         except Deviation as deviation:

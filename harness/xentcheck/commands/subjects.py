@@ -7,6 +7,7 @@ import json
 import click
 
 from xentcheck.commands.arguments import complete_subjects, selected
+from xentcheck.known import registered
 from xentcheck.run_header import versions_of
 from xentcheck.selection import DEVICES, extras_of, install_hint, missing_modules
 from xentcheck_adapters import Subject
@@ -33,6 +34,8 @@ def list_subjects(backend: tuple[str, ...], device: tuple[str, ...], as_json: bo
     for subject in subjects:
         where, state = "/".join(subject.devices), states[subject.name]
         click.echo(f"{subject.name:{width}}  {where:8}  {state:{wide}}  {subject.api} ({subject.mode})")
+    for problem in registered().problems:
+        click.echo(problem, err=True)
 
 
 def _state(subject: Subject) -> str:

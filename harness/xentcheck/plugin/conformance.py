@@ -11,10 +11,10 @@ import pytest
 
 import xentcheck.suite
 from xentcheck.contract import CONTRACT
-from xentcheck.divergence import LedgerError
 from xentcheck.plan import Plan, plan_of
 from xentcheck.plugin.items import ClauseItem, ContractFile
 from xentcheck.selection import SelectionError, split_names
+from xentcheck.validation import LedgerError
 from xentcheck.workers import WorkerPool
 
 _SUITE = Path(xentcheck.suite.__file__).parent

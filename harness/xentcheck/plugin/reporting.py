@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from xentcheck.known import registered
 from xentcheck.panel import PanelAnswer, compare_panels
 from xentcheck.plugin.items import PANEL_PROPERTY, RECORD_PROPERTY
 from xentcheck.recorder import Recorder
@@ -33,12 +34,13 @@ class Reporting:
         subjects = [target.subject for target in run.plan.targets]
         return cls(run, run_header(level=run.plan.level.name, seed=run.plan.seed, command=command, subjects=subjects))
 
-    def pytest_report_header(self) -> str:
-        """What the run is about, above the first test."""
+    def pytest_report_header(self) -> list[str]:
+        """What the run is about, above the first test, and which adapters it has to do without."""
         plan = self._run.plan
         subjects = len({target.subject.name for target in plan.targets})
         targets = len(plan.targets)
-        return f"xentcheck: {subjects} subjects, {targets} targets, level {plan.level.name}, --case-seed={plan.seed}"
+        about = f"{subjects} subjects, {targets} targets, level {plan.level.name}, --case-seed={plan.seed}"
+        return [f"xentcheck: {line}" for line in (about, *registered().problems)]
 
     def pytest_sessionstart(self) -> None:
         """Open the record file."""

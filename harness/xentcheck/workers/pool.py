@@ -11,6 +11,7 @@ from xentcheck.workers.interpreter import InterpreterError, executable, install_
 from xentcheck.workers.probe import probe
 from xentcheck.workers.process import Limits, WorkerDied, WorkerHung, WorkerProcess, WorkerTooBig
 from xentcheck_adapters import Call, Crashed, NotInVersion, Outcome, OutOfMemory, Subject, TimedOut, Unavailable
+from xentcheck_adapters.registry import home_of
 from xentcheck_adapters.slab import Slab
 from xentcheck_adapters.wire import Header, pack_call, unpack_outcome
 
@@ -133,7 +134,8 @@ class WorkerPool:
         known = slot.opened.get((subject.name, device))
         if known:
             return known
-        request = {"do": "open", "adapter": subject.adapter, "subject": subject.known_as, "device": device}
+        asked = {"do": "open", "subject": subject.known_as, "device": device}
+        request = {**asked, "adapter": subject.adapter, "home": home_of(subject.adapter)}
         try:
             slot.process.send(request)
             answer = slot.process.receive(self._limits.open_seconds)

@@ -1,0 +1,1 @@
+"""A package that ships a subject of xentcheck (see docs/extending.md)."""
