@@ -12,7 +12,7 @@ from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Call, dtype_named
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pool() -> Iterator[WorkerPool]:
     with WorkerPool() as workers:
         yield workers

@@ -174,10 +174,9 @@ def test_optax_is_honest_through_this_door(opened: Open, pool: WorkerPool, claus
 @pytest.mark.parametrize(
     ("spec", "clause"),
     [
-        *((f"{TENSORFLOW}:composed", clause) for clause in ("VAL-2", "IGN-4", "SHP-2", "AD-4")),
-        (f"{TENSORFLOW}:traced", "VAL-1"),
+        *((f"{TENSORFLOW}:composed", clause) for clause in ("VAL-2", "SHP-2")),
         (f"{TENSORFLOW}:by_hand", "SHP-5"),
-        *((f"{KERAS}:Sparse", clause) for clause in ("IGN-2", "EXC-3", "VAL-2")),
+        *((f"{KERAS}:Sparse", clause) for clause in ("IGN-2", "EXC-3")),
         (f"{KERAS}:Dense", "VAL-4"),
     ],
 )
@@ -192,10 +191,10 @@ def test_tensorflow_and_keras_are_honest_through_this_door(
     [
         (f"{TENSORFLOW}:mean_over_ignored_rows", "IGN-2"),
         (f"{TENSORFLOW}:upstream_unused", "VAL-1"),
-        (f"{TENSORFLOW}:logarithm_of_softmax", "NUM-9"),
+        pytest.param(f"{TENSORFLOW}:logarithm_of_softmax", "NUM-9", marks=pytest.mark.slow),
         (f"{KERAS}:SmoothingUnused", "VAL-4"),
-        (f"{KERAS}:IgnoredRowsCount", "IGN-1"),
         (f"{KERAS}:clipped", "NUM-9"),
+        pytest.param(f"{KERAS}:IgnoredRowsCount", "IGN-1", marks=pytest.mark.slow),
     ],
 )
 def test_a_mistake_on_tensorflow_or_keras_is_seen(opened: Open, pool: WorkerPool, spec: str, clause: str) -> None:

@@ -187,3 +187,13 @@ def test_a_part_declared_narrower_than_the_dtype_is_allowed_its_errors(part: str
     declared = [replace(subject, precision={"float64": Precision(**{part: dtype})}) for dtype in (None, "float32")]
     plain, narrow = (expect(call, subject, "float64").parts["loss"].bound for subject in declared)
     assert (narrow > 1000 * plain).all()
+
+
+def test_what_a_declared_underflow_may_lose_is_allowed() -> None:
+    """The softmax of a class 87 behind the maximum lies between one and two smallest normal numbers."""
+    subject = built_in_subjects()["numpy"]
+    call = replace(build_call(Case("float32", 1, 2)), logits=np.array([[87.0, 0.0]], np.float32), labels=np.array([0]))
+    declared = [replace(subject, precision={"float32": Precision(underflow=underflow)}) for underflow in (1.0, 2.0)]
+    plain, flushing = (expect(call, one, "float32").parts["grad_logits"].bound[0, 1] for one in declared)
+    assert plain < flushing
+    assert flushing > np.exp(-87.0)

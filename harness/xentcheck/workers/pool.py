@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple, Protocol
 
 from xentcheck.workers.interpreter import InterpreterError, executable, install_command, missing_there
@@ -108,14 +108,13 @@ class WorkerPool:
             return opened
         key = state_of(subject, device, dtype), subject.name
         if key not in self._probed:  # once: what it does to its worker may cost one each time
+            ask = partial(self.run, subject, device, dtype=dtype)
             try:
-                found = probe(
-                    opened.narrow(subject), lambda call: self.run(subject, device, call, dtype), opened.versions
-                )
+                probed, line = probe(opened.narrow(subject), ask, opened.versions)
             except Unavailable as error:
                 self._unavailable[key] = error
                 raise
-            self._probed[key] = replace(opened, options=found[0].options, probed=found[0], line=found[1])
+            self._probed[key] = replace(opened, options=probed.options, probed=probed, line=line)
         return self._probed[key]
 
     def _ready(self, subject: Subject, device: str, dtype: str) -> Opened:
