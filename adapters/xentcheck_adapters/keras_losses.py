@@ -6,6 +6,7 @@ The loss object gets the logits' dtype as its own: Keras' default would turn flo
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any, Callable
 
@@ -157,10 +158,24 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
 
     def loss_of(call: Call) -> Loss:
         option = {"ignore_class": call.ignore_index} if loss == "scce" else {"label_smoothing": call.label_smoothing}
-        shared = {"from_logits": suffix != _PROBABILITIES, "axis": call.class_axis}
+        shared = {"from_logits": suffix != _PROBABILITIES, **axis_argument(call)}
         return make(loss, call, {**shared, **option})
 
     return runner(backend, device, loss_of)
+
+
+def axis_argument(call: Call) -> dict[str, int]:
+    """The argument for another class axis than the last one; before 3.10 not every loss has it."""
+    return {} if call.class_axis == -1 else {"axis": call.class_axis}
+
+
+def found(subject: str, device: str) -> dict[str, list[int]]:
+    """The last axis alone, where the installed version's loss has no argument for another one."""
+    import keras
+
+    _, loss, suffix = _parts(subject)
+    loss_itself = getattr(keras.losses, (_FUNCTION if suffix == _FUNCTIONAL else _CLASS)[loss])
+    return {} if "axis" in inspect.signature(loss_itself).parameters else {"class_axes": [-1]}
 
 
 def runner(backend: str, device: str, loss_of: Callable[[Call], Loss]) -> Callable[[Call], Returned]:

@@ -34,6 +34,7 @@ def _subject(loss: Subject) -> Subject:
 SUBJECTS = tuple(_subject(loss) for loss in _LOSSES)
 
 versions = keras_losses.versions
+found = keras_losses.found
 
 
 def offered_options(subject: str) -> list[str]:
@@ -49,7 +50,7 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
 def _masked_loss(call: Call) -> keras_losses.Loss:
     from keras import ops
 
-    made = keras_losses.loss_object("scce", call, {"from_logits": True, "axis": call.class_axis})
+    made = keras_losses.loss_object("scce", call, {"from_logits": True, **keras_losses.axis_argument(call)})
     ignored = call.ignore_index
     if ignored is None:
         return made

@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="NAMES",
         help="run the conformance suite on: all, auto (what is installed), or names such as torch, tf.sparse,"
-        " optax.int.jit, torch:my_loss.py:cross_entropy; comma-separated or repeated",
+        " optax.int.jit, torch:my_loss.py:cross_entropy, torch@PATH of another Python; comma-separated or repeated",
     )
     group.addoption("--device", action="append", default=[], metavar="NAMES", help="cpu (default), cuda or all")
     group.addoption("--dtype", action="append", default=[], metavar="NAMES", help="float16, bfloat16, float32, float64")
