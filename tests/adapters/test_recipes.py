@@ -16,10 +16,9 @@ import pytest
 from xentcheck.build import build_call
 from xentcheck.cases import Case
 from xentcheck.literals import HEX, assignment
-from xentcheck.stored import ARRAYS
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import state_of
-from xentcheck_adapters import Call, Returned, Subject, adapter_module, built_in_subjects
+from xentcheck_adapters import CALL_ARRAYS, Call, Returned, Subject, adapter_module, built_in_subjects
 from xentcheck_adapters.presentation import present
 
 SUBJECTS = {name: subject for name, subject in built_in_subjects().items() if subject.inputs != "scores"}
@@ -69,7 +68,7 @@ def script(subject: Subject, asked: list[Call]) -> str:
     for call in map(present, asked):
         hvp = "hvp" if call.vector is not None else ""
         results = f"loss, grad, {hvp}" if subject.differentiable else "loss,"
-        lines += [assignment(name, getattr(call, name)) for name in ARRAYS if getattr(call, name) is not None]
+        lines += [assignment(name, getattr(call, name)) for name in CALL_ARRAYS if getattr(call, name) is not None]
         lines += [*recipe(subject, call).lines, f"print(json.dumps([flat(a) for a in ({results})]))"]
     return "\n".join(lines)
 
