@@ -24,6 +24,7 @@ def test_every_command_names_subjects_and_clauses_that_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_loss.py").touch()
     monkeypatch.setattr("xentcheck.selection.missing_modules", lambda subject: [])
     monkeypatch.setattr("xentcheck.workers.interpreter.missing_there", lambda interpreter, modules: ())
     asked = [command for command in COMMANDS if values(command, "--backend=")]

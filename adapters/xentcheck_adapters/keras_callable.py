@@ -101,13 +101,13 @@ def offered_options(subject: str) -> list[str]:
     return offered_of(_accepted(subject))
 
 
-def signature(subject: str) -> list[str]:
+def found(subject: str, device: str) -> dict[str, list[str]]:
     """Which arguments it has that say how a call is read and its loss returned, and what is made or set first."""
     target = load(subject)
     further = [CLASS] if inspect.isclass(target) else []
     if _is_loss(target) and REDUCTION not in _made_with(target):
         further.append(_ATTRIBUTE)
-    return [*signature_of(_accepted(subject), _FROM_LOGITS), *further]
+    return {"signature": [*signature_of(_accepted(subject), _FROM_LOGITS), *further]}
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:

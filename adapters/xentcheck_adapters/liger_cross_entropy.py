@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
     """Versions of Liger-Kernel, Triton and torch."""
     import importlib.metadata
 
-    return {name: importlib.metadata.version(name) for name in ("liger-kernel", "triton", "torch")}
+    return {name: importlib.metadata.version(name) for name in ("liger_kernel", "triton", "torch")}
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:

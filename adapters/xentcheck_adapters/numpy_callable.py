@@ -84,9 +84,9 @@ def offered_options(subject: str) -> list[str]:
     return offered_of(_accepted(load_function(subject)), derivatives=())
 
 
-def signature(subject: str) -> list[str]:
+def found(subject: str, device: str) -> dict[str, list[str]]:
     """Which arguments it has that say how a call is read and its loss returned."""
-    return signature_of(_accepted(load_function(subject)), _GRAD_OUTPUT)
+    return {"signature": signature_of(_accepted(load_function(subject)), _GRAD_OUTPUT)}
 
 
 def versions() -> dict[str, str]:

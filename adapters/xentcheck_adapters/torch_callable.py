@@ -59,9 +59,9 @@ def offered_options(subject: str) -> list[str]:
     return offered_of(_accepted(subject))
 
 
-def signature(subject: str) -> list[str]:
+def found(subject: str, device: str) -> dict[str, list[str]]:
     """Which arguments it has that say how a call is read and its loss returned."""
-    return [*signature_of(_accepted(subject)), *([CLASS] if inspect.isclass(load(subject)) else [])]
+    return {"signature": [*signature_of(_accepted(subject)), *([CLASS] if inspect.isclass(load(subject)) else [])]}
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:

@@ -59,10 +59,10 @@ class Worker:
                 bring_home(adapter, home)
             module = adapter_module(adapter)
             self._runners[subject, device] = module.open_subject(subject, device)
-            # An adapter of what nobody described reads what its signature tells.
-            signature = module.signature(subject) if hasattr(module, "signature") else []
+            # What an adapter finds of a subject as it is here: what its version has, what a signature tells.
+            found = module.found(subject, device) if hasattr(module, "found") else {}
             versions = {"numpy": np.__version__, **module.versions()}
-            return {"versions": versions, "options": module.offered_options(subject), "signature": signature}
+            return {"versions": versions, "options": module.offered_options(subject), "found": found}
         except Unavailable as error:
             return {"unavailable": str(error), "not_in_version": isinstance(error, NotInVersion)}
         except Exception as error:  # an import of a broken framework can raise anything

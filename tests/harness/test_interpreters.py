@@ -38,8 +38,9 @@ def test_an_interpreter_follows_a_name_of_any_kind(typed: str, parts: tuple[str,
     assert subject_and_interpreter(typed) == parts
 
 
-def test_an_environment_is_named_by_its_folder_and_stands_beside_this_one(elsewhere: Path) -> None:
-    mine, folder = "numpy:my.py:f", str(elsewhere)
+def test_an_environment_is_named_by_its_folder_and_stands_beside_this_one(elsewhere: Path, tmp_path: Path) -> None:
+    (tmp_path / "my.py").touch()
+    mine, folder = f"numpy:{tmp_path}/my.py:f", str(elsewhere)
     assert names(f"{mine}@{folder}/bin/python", "numpy", mine, f"{mine}@{folder}") == [
         "numpy", f"{mine}@{folder}", mine,
     ]  # fmt: skip

@@ -148,6 +148,7 @@ def test_all_reports_what_is_not_installed_and_drops_nothing(pytester: Pytester,
     for name in takers:
         assert verdicts[name].status is Status.NOT_RUN
         assert "not installed: pip install" in (verdicts[name].reason or "")
+    assert "· tinygrad.dense, tinygrad.sparse: not installed: pip install 'xentcheck[tinygrad]'\n" in done.stdout
 
 
 def test_a_report_folder_that_cannot_be_made_costs_the_report_only(conform: RunPytest, pytester: Pytester) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -53,6 +54,14 @@ def test_an_answer_that_changed_fails(bench: Callable[..., Bench]) -> None:
         clause.check(case, told)
 
 
+def test_what_documents_leave_undefined_is_not_asked(bench: Callable[..., Bench]) -> None:
+    undefined = declared(answer="undefined", promise="undefined", link="https://example.org")
+    told = replace(bench("losses.py:honest"), choices=Choices((undefined,)))  # which would refuse
+    clause = CONTRACT[POLICY]
+    (choice,) = clause.check(clause.always(Scope(told.subject, "float32", LEVELS["quick"]))[0], told).choices
+    assert (choice.answer, choice.standing) == ("undefined", Standing.DOCUMENTED)
+
+
 @pytest.mark.parametrize(("cell", "undeclared"), [("-1", False), ("-100", True)])
 def test_only_the_usual_answer_needs_no_declaration(bench: Callable[..., Bench], cell: str, undeclared: bool) -> None:
     silent = bench("losses.py:honest")
@@ -73,6 +82,10 @@ def test_only_the_usual_answer_needs_no_declaration(bench: Callable[..., Bench],
         (
             '[[choice]]\npolicy = "LAB-2"\ncells = ["*"]\nsubjects = ["*"]\nanswer = "a"\npromise = "a"\n',
             "promise 'a' needs the link",
+        ),
+        (
+            '[[choice]]\npolicy = "LAB-2"\ncells = ["*"]\nsubjects = ["*"]\nanswer = "undefined"\n',
+            "answer 'undefined' is for what a document leaves so",
         ),
     ],
 )
@@ -95,7 +108,7 @@ def test_every_declared_choice_is_about_a_subject_and_a_question_that_exist() ->
         cells = {
             (subject.name, case.cell)
             for subject in subjects
-            if clause.lacks(subject) is None
+            if any(fnmatchcase(subject.name, pattern) for pattern in entry.subjects) and clause.lacks(subject) is None
             for dtype in subject.dtypes
             for case in clause.always(Scope(subject, dtype, LEVELS["nightly"]))
         }

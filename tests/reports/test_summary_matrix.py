@@ -51,3 +51,11 @@ def test_a_clause_without_a_record_leaves_its_cell_empty(
 ) -> None:
     matrix = summary_matrix(run(record(subject="a", clause="IGN-1"), record(subject="b", clause="IGN-2")))
     assert [[cell is None for cell in row.cells] for row in matrix.rows] == [[False, True], [True, False]]
+
+
+def test_a_subject_of_which_nothing_was_judged_has_no_row(
+    record: Callable[..., Record], run: Callable[..., Run]
+) -> None:
+    matrix = summary_matrix(run(record(), record(subject="absent", clause="IGN-2", status="not-run")))
+    assert [row.subject for row in matrix.rows] == ["numpy.plain"]
+    assert [clause.id for clause in matrix.clauses] == ["IGN-1", "IGN-2"]

@@ -139,7 +139,8 @@ def _many_rows(scope: Scope) -> Mapping[str, Case]:
     return {
         f"{many}, {names[kind]}": Case(dtype=scope.dtype, rows=1, classes=7, reduction="mean", labels=kinds[kind])
         for kind in scope.subject.labels
-        for many in _MANY
+        for many, rows in _MANY.items()
+        if scope.allows(rows, 7)
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from xentcheck.workers.interpreter import InterpreterError, executable, install_command, missing_there
 from xentcheck.workers.probe import probe
@@ -30,16 +30,16 @@ class Opened:
 
     versions: Mapping[str, str]
     options: frozenset[str]
-    signature: tuple[str, ...] = ()
-    """Of a subject that nobody described: its arguments beside the options"""
+    found: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Fields of the subject that are otherwise here"""
     probed: Subject | None = None
-    """Of such a one: what the probe made of it"""
+    """Of one that nobody described: what the probe made of it"""
     line: str | None = None
     """What the probe found, in one line"""
 
     def narrow(self, subject: Subject) -> Subject:
         """The subject as it is offered here."""
-        return self.probed or replace(subject, options=subject.options & self.options, signature=self.signature)
+        return self.probed or replace(subject, options=subject.options & self.options, **self.found)
 
 
 class Running(Protocol):
@@ -147,7 +147,8 @@ class WorkerPool:
             ) from None
         if "unavailable" in answer:
             raise (NotInVersion if answer.get("not_in_version") else Unavailable)(answer["unavailable"])
-        opened = Opened(answer["versions"], frozenset(answer["options"]), tuple(answer["signature"]))
+        found = {name: tuple(values) for name, values in answer["found"].items()}
+        opened = Opened(answer["versions"], frozenset(answer["options"]), found)
         slot.opened[subject.name, device] = opened
         return opened
 
