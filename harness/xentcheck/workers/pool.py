@@ -30,7 +30,7 @@ class Opened:
 
     versions: Mapping[str, str]
     options: frozenset[str]
-    found: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    found: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the subject that are otherwise here"""
     probed: Subject | None = None
     """Of one that nobody described: what the probe made of it"""
