@@ -15,6 +15,9 @@ ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
 }
+# tf.nn.softmax, of which the second derivatives of the losses are made, is oneDNN's on a CPU: 0 for what is below twice
+# the smallest normal number.
+UNDERFLOW = 2.0
 
 Function = Callable[[Any, Any], Any]
 Results = dict[str, Any]

@@ -33,8 +33,10 @@ from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import TENSORFLOW_AXES, Subject
 
-# tf.nn.softmax is oneDNN's on a CPU, which gives 0 for what is below twice the smallest normal number.
-PRECISION = {dtype: replace(precision, underflow=2.0) for dtype, precision in callables.PRECISION.items()}
+PRECISION = {
+    dtype: replace(precision, underflow=tensorflow_autodiff.UNDERFLOW)
+    for dtype, precision in callables.PRECISION.items()
+}
 _LABELS_FIRST = "labels first"  # in a signature
 
 

@@ -27,12 +27,11 @@ _DETERMINISTIC = {"TF_DETERMINISTIC_OPS": "1"}
 def _precision(form: str, mode: str) -> dict[str, Precision]:
     # nn_ops.py casts float16 to float32 before either kernel; bfloat16 only before the dense one. Eigen sums in blocks
     # of 1024; XLA fuses exp into one running sum of SIMD lanes.
-    sums, width = ("lane", 8) if mode == "xla" else ("block", 1024)
-    if mode == "deterministic":
-        # log_softmax and then a gather or a product with the labels, one op a step
-        return {dtype: Precision("uniform", sums, width) for dtype in FLOAT_DTYPES}
+    sums, width, underflow = ("lane", 8, 1.0) if mode == "xla" else ("block", 1024, tensorflow_autodiff.UNDERFLOW)
+    # Under determinism, log_softmax and then a gather or a product with the labels, one op a step
+    uniform = FLOAT_DTYPES if mode == "deterministic" else ("bfloat16",) if form == "sparse" else ()
     return {
-        dtype: Precision("uniform" if (form, dtype) == ("sparse", "bfloat16") else "wide", sums, width)
+        dtype: Precision("uniform" if dtype in uniform else "wide", sums, width, underflow=underflow)
         for dtype in FLOAT_DTYPES
     }
 

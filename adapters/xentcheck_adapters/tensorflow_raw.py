@@ -29,7 +29,9 @@ def _subject(form: str) -> Subject:
         mode="eager",
         requires=("tensorflow",),
         labels=("dense" if form == "dense" else "index",),
-        precision={dtype: Precision("uniform", "block", 1024) for dtype in FLOAT_DTYPES},
+        precision=dict.fromkeys(
+            FLOAT_DTYPES, Precision("uniform", "block", 1024, underflow=tensorflow_autodiff.UNDERFLOW)
+        ),
         options=frozenset(offered_options(f"tf.raw.{form}")),
         procedures=frozenset(tensorflow_procedures.PROCEDURES),
         label_dtypes=("int64", "int32"),
