@@ -83,10 +83,8 @@ def _precision(backend: str, loss: str, from_logits: bool) -> dict[str, Precisio
         return {dtype: bfloat16 if dtype == "bfloat16" else Precision("uniform", "pairwise") for dtype in FLOAT_DTYPES}
     # tf.nn's softmax losses compute float16 in float32, and bfloat16 in the dense form only; all else is one op a step.
     wide = {"scce": ("float16",), "cce": ("float16", "bfloat16"), "bce": ()}[loss] if from_logits else ()
-    plain, widened = (
-        Precision(of, "block", 1024, underflow=tensorflow_autodiff.UNDERFLOW) for of in ("uniform", "wide")
-    )
-    return {dtype: widened if dtype in wide else plain for dtype in FLOAT_DTYPES}
+    declared = {of: Precision(of, "block", 1024, underflow=tensorflow_autodiff.UNDERFLOW) for of in ("uniform", "wide")}
+    return {dtype: declared["wide" if dtype in wide else "uniform"] for dtype in FLOAT_DTYPES}
 
 
 def _api(loss: str, suffix: str) -> str:
