@@ -16,7 +16,7 @@ def sparse(y_true: Tensor, y_pred: Tensor, from_logits: bool = False, ignore_cla
         y_pred = ops.log(y_pred)
     if tuple(y_true.shape) != tuple(y_pred.shape[:-1]):
         raise ValueError(f"got labels {y_true.shape} for logits {y_pred.shape}")
-    labels, classes = ops.cast(y_true, "int32"), y_pred.shape[-1]
+    labels, classes = ops.cast(y_true, "int64"), y_pred.shape[-1]
     kept = ops.ones_like(labels, "bool") if ignore_class is None else labels != ignore_class
     y_pred = ops.where(kept[..., None], y_pred, 0.0)
     valid = (labels >= 0) & (labels < classes)
