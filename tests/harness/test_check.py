@@ -108,7 +108,7 @@ def test_of_many_failures_the_first_ones_are_told_in_full(
         (["numpy", "--device=cuda"], USAGE, "no subject has the wanted device and dtype"),
         (["numpy", "--clause=PRB"], NOT_JUDGED, "numpy could not be judged: none of the clauses is about it"),
         ([], USAGE, "Missing argument 'SUBJECT...'"),
-        (["numpy:nowhere.py:loss", *FEW], NOT_JUDGED, "numpy:nowhere.py:loss could not be judged: "),
+        (["numpy:json:loss", *FEW], NOT_JUDGED, "numpy:json:loss could not be judged: cpu: json has no 'loss'"),
     ],
 )
 def test_what_stands_in_the_way_is_one_line(check: Check, arguments: list[str], status: int, told: str) -> None:
