@@ -155,7 +155,8 @@ def of_neither(logits, labels):
 
 assert [flavour_of(each) for each in (Loss, Loss(), by_name, torch.no_grad()(by_name))] == ["torch"] * 4
 assert [flavour_of(each) for each in (of_jax, jax.jit(of_jax))] == ["jax"] * 2
-assert spec_of(Loss) == "torch:both.py:Loss"
+renamed = jax.jit(of_jax)
+assert [spec_of(each) for each in (Loss, renamed)] == ["torch:both.py:Loss", "jax:both.py:renamed"]
 try:
     flavour_of(of_neither)
 except NoSpecError as error:
