@@ -83,7 +83,8 @@ def conclude(plan: Plan, subject: Subject, records: Iterable[Record]) -> Conclus
             failures.setdefault(record.clause, []).append(record)
     troubles = list(dict.fromkeys(_troubles(plan, own)))
     if not troubles and not any(record.status.is_judged for record in own):
-        troubles = [f"none of the clauses is about it: {record.reason}" for record in own[:1]]
+        reasons = [record.reason or "" for record in own if record.status is Status.NOT_RUN]
+        troubles = reasons[:1] or [f"none of the clauses is about it: {record.reason}" for record in own[:1]]
     expected = sum(seen == {Standing.EQUAL} for seen in standings.values())
     return Conclusion(
         subject.name,

@@ -42,7 +42,8 @@ def _versions(subjects: Iterable[Subject]) -> dict[str, dict[str, str]]:
 
 
 def versions_of(subject: Subject) -> dict[str, str]:
-    """Versions of the distributions that hold a subject's modules, by module; no framework is imported to read them."""
+    """Versions of the distributions here that hold a subject's modules, by module; no framework is imported to read
+    them."""
     return {
         module: metadata.version(distribution)
         for module in subject.requires

@@ -22,12 +22,11 @@ class NoSpecError(TypeError):
 
 
 def spec_of(function: Any, flavour: str | None = None) -> str:
-    """The spec of a function or class at the top level of a file, or of a class there. Raises NoSpecError."""
+    """The spec of what is at the top level of a file, or of a class there. Raises NoSpecError."""
     flavour = flavour or flavour_of(function)
-    qualname = getattr(function, "__qualname__", None)
     module = sys.modules.get(str(getattr(function, "__module__", None)))
-    file = getattr(module, "__file__", None)
-    if not qualname or "<" in qualname or not file or _found(module, qualname) is not function:
+    file, name = getattr(module, "__file__", None), _name_in(module, function)
+    if not file or not name:
         raise NoSpecError(
             f"{_shown(function)} has no import path by which a worker would find it: give it a name at the top level"
             f" of a file, or name it by a string as in '{flavour}:losses.py:NAME', or judge it in this process:"
@@ -35,7 +34,7 @@ def spec_of(function: Any, flavour: str | None = None) -> str:
         )
     path = Path(file).resolve()
     here = Path.cwd()
-    return f"{flavour}:{path.relative_to(here) if path.is_relative_to(here) else path}:{qualname}"
+    return f"{flavour}:{path.relative_to(here) if path.is_relative_to(here) else path}:{name}"
 
 
 def held_spec(function: Any, flavour: str | None = None) -> str:
@@ -105,11 +104,17 @@ def _parameters(function: Any) -> tuple[str, ...]:
         return ()
 
 
-def _found(module: ModuleType | None, qualname: str) -> Any:
+def _name_in(module: ModuleType | None, function: Any) -> str | None:
+    """By which a module knows an object: its own name, or another one, as of what a decorator made."""
+    if module is None:
+        return None
     target: Any = module
+    qualname = str(getattr(function, "__qualname__", ""))
     for part in qualname.split("."):
         target = getattr(target, part, None)
-    return target
+    if target is function:
+        return qualname
+    return next((name for name, value in vars(module).items() if value is function), None)
 
 
 def _shown(function: Any) -> str:

@@ -36,10 +36,19 @@ def doubled(logits: Any, labels: Any, *, reduction: str = "mean", grad_output: A
 
 
 def ignores_nothing(
-    logits: Any, labels: Any, *, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", grad_output: Any
+    logits: Any,
+    labels: Any,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    grad_output: Any = None,
+    weight: Any = None,
+    label_smoothing: float = 0.0,
 ) -> Any:
+    """Right without an index to ignore."""
     counted = np.where(labels == ignore_index, 0, labels) if labels.ndim == 1 else labels
-    return cross_entropy(logits, counted, weight=weight, reduction=reduction, grad_output=grad_output)
+    options: dict[str, Any] = {"weight": weight, "label_smoothing": label_smoothing}
+    return cross_entropy(logits, counted, reduction=reduction, grad_output=grad_output, **options)
 
 
 def message_of(subject: Any, **options: Any) -> str:
@@ -91,11 +100,14 @@ def test_what_fails_in_process_is_replayed_in_a_worker() -> None:
 
 
 def test_options_say_what_is_judged() -> None:
-    ignoring: dict[str, Any] = {"clauses": "IGN-1,NUM-3", "dtypes": "float32"}
-    assert "IGN-1" in message_of(ignores_nothing, **ignoring, options={"ignore_index"})
-    assert_conforms(ignores_nothing, **ignoring, options={"weight"})
-    with pytest.raises(ValueError, match="does not offer z_loss; its options are: weight, ignore_index"):
-        assert_conforms(ignores_nothing, **ignoring, options={"z_loss", "weight"})
+    for clauses in ("IGN-1,NUM-3", "VAL-8"):  # about one argument, and about all of them together
+        judged: dict[str, Any] = {"clauses": clauses, "dtypes": "float32"}
+        assert "ignore_index = " in message_of(ignores_nothing, **judged)
+        assert_conforms(ignores_nothing, **judged, options={"weight", "label_smoothing"})
+    with pytest.raises(
+        ValueError, match="does not offer z_loss; its options are: weight, ignore_index, label_smoothing"
+    ):
+        assert_conforms(ignores_nothing, **VALUES, options={"z_loss", "weight"})
 
 
 def test_a_pass_says_something_was_judged() -> None:
@@ -143,7 +155,8 @@ def of_neither(logits, labels):
 
 assert [flavour_of(each) for each in (Loss, Loss(), by_name, torch.no_grad()(by_name))] == ["torch"] * 4
 assert [flavour_of(each) for each in (of_jax, jax.jit(of_jax))] == ["jax"] * 2
-assert spec_of(Loss) == "torch:both.py:Loss"
+renamed = jax.jit(of_jax)
+assert [spec_of(each) for each in (Loss, renamed)] == ["torch:both.py:Loss", "jax:both.py:renamed"]
 try:
     flavour_of(of_neither)
 except NoSpecError as error:

@@ -39,9 +39,11 @@ def list_subjects(backend: tuple[str, ...], device: tuple[str, ...], as_json: bo
 
 
 def _state(subject: Subject) -> str:
-    """Versions of what a subject needs, read without importing it, or what to type to install it."""
+    """Versions of what a subject needs here, read without importing it, or what to type to install it."""
     if missing := missing_modules(subject):
         return f"not installed: {install_hint(missing, subject.interpreter)}"
+    if subject.interpreter:
+        return "installed there"
     return ", ".join(f"{module} {version}" for module, version in versions_of(subject).items())
 
 

@@ -38,8 +38,9 @@ class Opened:
     """What the probe found, in one line"""
 
     def narrow(self, subject: Subject) -> Subject:
-        """The subject as it is offered here."""
-        return self.probed or replace(subject, options=subject.options & self.options, **self.found)
+        """The subject as it is offered here, with no option that it is not to be asked about."""
+        seen = self.probed or replace(subject, options=self.options, **self.found)
+        return seen if seen.options <= subject.options else replace(seen, options=seen.options & subject.options)
 
 
 class Running(Protocol):
