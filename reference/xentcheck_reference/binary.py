@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .bounds import E_EXP, E_LOG, SAFETY, SAMPLE_WEIGHT_ROUNDINGS, U64, Bound
+from .bounds import E_EXP, E_LOG, SAFETY, SAMPLE_WEIGHT_ROUNDINGS, U64, Bound, ordinary_upstream
 from .problem import BinaryProblem, FloatArray, check_probabilities
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def binary_error_bound(problem: BinaryProblem, reference: BinaryReference, profi
         element, gradient = bound(problem, reference, profile)
         scale, eta = np.abs(reference.scale)[:, None], profile.eta
         # Of a gradient that is stored before the upstream gradient multiplies it
-        stored = 0.0 if problem.upstream is None else np.abs(np.reshape(problem.upstream, (-1, 1)))
+        stored = np.reshape(ordinary_upstream(problem.upstream), (-1, 1))
         # upstream, 1/C and 1/N are at most 4 roundings to the dtype, and relative: they act on the finished gradient
         output = 5.0 * profile.u
         if problem.sample_weight is not None:

@@ -29,6 +29,9 @@ E_LOG = 4.0
 E_TANH = 4.0
 # Of a sample weight: rescaled by N over the kept rows, as Keras has it (a quotient and a product), and multiplied in.
 SAMPLE_WEIGHT_ROUNDINGS = 3.0
+# An upstream gradient above this is a loss scale, which exists lest gradients underflow: one that has done so before it
+# meets its scale is wrong.
+LOSS_SCALE = 4.0
 # What first-order analysis drops: products of two roundings, at most a few u of each other for u <= 2^-8.
 SAFETY = 1.02
 U64 = 2.0**-53
@@ -101,8 +104,7 @@ class Roundings:
         factors = (1.0 + largest_weight) * (1.0 + self.largest_sample_weight)
         self.option_underflow = profile.eta * factors * (self.scale_error > 0.0)
         # A gradient that is stored at once underflows before the upstream gradient multiplies it
-        upstream = 0.0 if problem.upstream is None else np.abs(problem.upstream)
-        self.stored_underflow = profile.eta * (1.0 + np.broadcast_to(upstream, len(top)))
+        self.stored_underflow = profile.eta * (1.0 + np.broadcast_to(ordinary_upstream(problem.upstream), len(top)))
 
     @property
     def log_sum_terms(self) -> dict[str, FloatArray]:
@@ -282,6 +284,11 @@ class Roundings:
             + 5.0 * self.probabilities  # division by p, by sum(p), and the sum's storage
         )
         return float(roundings * u + self._weight_sum() + self.class_sum * self.probabilities)
+
+
+def ordinary_upstream(upstream: FloatArray | None) -> FloatArray:
+    """Its size, but no more than `LOSS_SCALE`; 0 where there is none, and nothing is multiplied."""
+    return np.zeros(()) if upstream is None else np.minimum(np.abs(upstream), LOSS_SCALE)
 
 
 def _largest(weights: FloatArray | None) -> float:
