@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -119,10 +120,12 @@ class Plan:
         return {state_of(subject, target.device, target.dtype) for subject in used}
 
     def ordered_targets(self) -> list[Target]:
-        """Targets by worker: each framework is loaded once, and its worker is stopped when it is done."""
+        """Targets by worker: each framework is loaded once, and its worker is stopped when it is done. What compiles
+        anew for each shape takes longest and comes first, lest a process be left with it when the others are done."""
         states = {target: state_of(target.subject, target.device, target.dtype) for target in self.targets}
         first = {state: index for index, state in reversed(list(enumerate(states.values())))}
-        return sorted(self.targets, key=lambda target: first[states[target]])
+        compiling = Counter(target.subject.framework for target in self.targets if target.subject.retraces)
+        return sorted(self.targets, key=lambda t: (-compiling[t.subject.framework], first[states[t]]))
 
     def in_order(self, records: Sequence[Record]) -> list[Record]:
         """Subjects in the order of the plan, clauses in the order of the contract, however they were dealt out."""

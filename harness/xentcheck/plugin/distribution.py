@@ -31,5 +31,7 @@ class FrameworkScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist i
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FrameworkScheduling:
-    """Replace xdist's scheduler for a conformance run."""
+    """Replace xdist's scheduler for a conformance run, whose items come in the order in which they should be dealt
+    out."""
+    config.option.loadscopereorder = False
     return FrameworkScheduling(config, log)
