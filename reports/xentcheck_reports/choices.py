@@ -87,6 +87,7 @@ Asked: TypeAlias = dict[tuple[str, str], Answers]
 
 def policy_tables(records: Sequence[Record]) -> list[PolicyTable]:
     """A table per policy, in the order of the records."""
+    records = _answering(records)
     asked = {subject: _asked(records, subject) for subject in _subjects(records)}
     titles = {record.clause: record.title for record in records if record.choices}
     tables = []
@@ -108,9 +109,12 @@ def policy_tables(records: Sequence[Record]) -> list[PolicyTable]:
 
 def coverages(records: Sequence[Record]) -> list[Coverage]:
     """What each subject was held to; subjects of which nothing was judged are left out."""
+    of_subject: dict[str, list[Record]] = {}
+    for record in records:
+        if record.status.is_judged:
+            of_subject.setdefault(record.subject, []).append(record)
     found = []
-    for subject in dict.fromkeys(record.subject for record in records if record.status.is_judged):
-        judged = [record for record in records if record.subject == subject and record.status.is_judged]
+    for subject, judged in of_subject.items():
         standings = Counter(choice.standing for record in judged for choice in record.choices)
         found.append(
             Coverage(
@@ -125,6 +129,7 @@ def coverages(records: Sequence[Record]) -> list[Coverage]:
 
 def port(records: Sequence[Record], source: str, target: str) -> Port:
     """What changes between two subjects. Raises LookupError for one that answered no policy in these records."""
+    records = _answering(records)
     before, after = _asked(records, source), _asked(records, target)
     for subject, answers in ((source, before), (target, after)):
         if not answers:
@@ -146,11 +151,15 @@ def port(records: Sequence[Record], source: str, target: str) -> Port:
 
 def main_ports(records: Sequence[Record]) -> list[Port]:
     """What changes between every two frameworks, each represented by its first subject."""
-    first: dict[str, str] = {}
+    records, first = _answering(records), dict[str, str]()
     for record in records:
-        if record.choices:
-            first.setdefault(record.framework, record.subject)
+        first.setdefault(record.framework, record.subject)
     return [port(records, source, target) for source, target in combinations(first.values(), 2)]
+
+
+def _answering(records: Iterable[Record]) -> list[Record]:
+    """The few that hold answers to a policy."""
+    return [record for record in records if record.choices]
 
 
 def _subjects(records: Iterable[Record]) -> list[str]:
