@@ -34,10 +34,12 @@ def run_header(*, level: str, seed: int, command: Sequence[str], subjects: Itera
 
 
 def _versions(subjects: Iterable[Subject]) -> dict[str, dict[str, str]]:
-    """Versions of what is here; another interpreter's are those that its worker says."""
+    """Versions of what is installed here; another interpreter's are those that its worker says."""
     found: dict[str, dict[str, str]] = {}
     for subject in (subject for subject in subjects if subject.interpreter is None):
-        found.setdefault(subject.framework, {}).update(versions_of(subject))
+        versions = versions_of(subject)
+        if len(versions) == len(subject.requires):
+            found.setdefault(subject.framework, {}).update(versions)
     return found
 
 
