@@ -31,6 +31,7 @@ class Level:
     compiled_dtypes     those of a subject that compiles anew for each shape, or that computes another one's function
     compiled_variant_dtypes  those of a subject that does both
     slow_policy_dtypes  those in which a subject whose compilations take seconds is asked for its choices
+    variant_policies    whether a subject that computes another one's function is asked for its choices
     slow_trace_options  whether such a subject is judged with reductions and other arguments
     own_programs, slow_own_programs  whether a subject that compiles, or one whose compilations take seconds, is judged
                         by clauses that need programs of their own
@@ -54,6 +55,7 @@ class Level:
     compiled_dtypes: tuple[str, ...] = FLOAT_DTYPES
     compiled_variant_dtypes: tuple[str, ...] = FLOAT_DTYPES
     slow_policy_dtypes: tuple[str, ...] = ("float32",)
+    variant_policies: bool = True
     slow_trace_options: bool = True
     own_programs: bool = True
     slow_own_programs: bool = True
@@ -82,13 +84,17 @@ class Level:
             return self.compiled_dtypes
         return self.described_dtypes if subject.described else FLOAT_DTYPES
 
-    def postpones(self, subject: Subject, *, options: bool, programs: bool) -> bool:
-        """Whether a clause that needs options, or programs of its own, is left to a deeper level."""
+    def postpones(self, subject: Subject, *, options: bool, programs: bool, policy: bool) -> str | None:
+        """Why a clause that needs options, or programs of its own, or that asks for choices, is left to a deeper level;
+        None if it is not."""
+        if policy and subject.variant_of and not self.variant_policies:
+            return f"{subject.variant_of}, whose function it computes, is asked for its choices"
         own_programs = self.slow_own_programs if subject.slow_traces else self.own_programs
         # What nobody described is one subject among few, and no deeper level is known to be run on it
-        if subject.described and subject.retraces and programs and not own_programs:
-            return True
-        return subject.slow_traces and options and not self.slow_trace_options
+        costly = subject.described and subject.retraces and programs and not own_programs
+        if costly or (subject.slow_traces and options and not self.slow_trace_options):
+            return "each shape or argument costs a compilation"
+        return None
 
 
 LEVELS = {
@@ -110,6 +116,7 @@ LEVELS = {
             described_dtypes=("float32",),
             compiled_dtypes=("float32",),
             compiled_variant_dtypes=("float32",),
+            variant_policies=False,
             slow_trace_options=False,
             own_programs=False,
             slow_own_programs=False,

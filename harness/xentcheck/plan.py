@@ -72,7 +72,8 @@ class Plan:
             return Status.NOT_RUN, f"not installed: {install_hint(missing, subject.interpreter)}"
         if lacking := clause.lacks(subject):
             return Status.UNSUPPORTED, f"{subject.name} {lacking}"
-        judged = self.level.dtypes(subject, policy=clause.kind == "policy")
+        policy = clause.kind == "policy"
+        judged = self.level.dtypes(subject, policy=policy)
         if target.dtype not in judged and target.dtype not in self.asked_dtypes:
             reason = (
                 f"level {self.level.name}: judged in {', '.join(judged)}; a deeper level or --dtype runs the others"
@@ -81,9 +82,8 @@ class Plan:
         if clause.processes and (self.level.name == "quick" or target.dtype != _DTYPE_OF_PROCESSES):
             reason = f"it starts a process of its own: {_DTYPE_OF_PROCESSES} at --level=standard runs it"
             return Status.NOT_RUN, reason
-        if self.level.postpones(subject, options=clause.options, programs=clause.programs):
-            reason = f"level {self.level.name}: each shape or argument costs a compilation; --level=standard runs it"
-            return Status.NOT_RUN, reason
+        if why := self.level.postpones(subject, options=clause.options, programs=clause.programs, policy=policy):
+            return Status.NOT_RUN, f"level {self.level.name}: {why}; --level=standard runs it"
         return None
 
     def names(self, subject: str) -> bool:
