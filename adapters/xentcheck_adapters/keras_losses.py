@@ -26,7 +26,7 @@ from xentcheck_adapters import (
 from xentcheck_adapters.call import REDUCTIONS, WEIGHTED_MEAN, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES, dtype_name
 from xentcheck_adapters.outcome import Returned, Unavailable
-from xentcheck_adapters.recipe import Keywords, LossText, Recipe
+from xentcheck_adapters.recipe import Keywords, LossText, Recipe, is_bfloat16
 from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
 
 # By the name that this project has for each: the one in KERAS_BACKEND, and what its process and its derivatives need.
@@ -292,7 +292,8 @@ def in_backend(backend: str, loss: LossText) -> Recipe:
     """A loss of Keras with the gradients of its backend."""
     keras = (f'import os; os.environ["KERAS_BACKEND"] = "{BACKENDS[backend]}"', "import keras")
     if backend == "numpy":
-        text = re.sub(r"\bx\b", "logits", re.sub(r"\by\b", "labels", loss.text))
+        x = "keras.ops.cast(logits, 'bfloat16')" if is_bfloat16(loss.call.logits) else "logits"
+        text = re.sub(r"\bx\b", x, re.sub(r"\by\b", "labels", loss.text))
         return Recipe(keras, (*loss.setup, f"loss = {text}"))
     write = {"tf": tensorflow_recipe.taped, "torch": torch_recipe.autograd, "jax": jax_recipe.vjp}[backend]
     written = write(loss)

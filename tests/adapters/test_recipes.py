@@ -101,7 +101,7 @@ def test_a_recipe_gives_what_its_adapter_gives(pool: WorkerPool, name: str, dtyp
     outcomes = [(call, pool.run(subject, "cpu", call, dtype)) for call in calls(subject, dtype)]
     answered = [(call, outcome) for call, outcome in outcomes if isinstance(outcome, Returned)]
     assert len(answered) > len(outcomes) / 2
-    environment = {**os.environ, **dict(state_of(subject, "cpu", dtype)[1]), "JAX_PLATFORMS": "cpu"}
+    environment = {**os.environ, **dict(state_of(subject, "cpu", dtype).environment), "JAX_PLATFORMS": "cpu"}
     text = script(subject, [call for call, _ in answered])
     command = [sys.executable, "-W", "ignore", "-c", text]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
