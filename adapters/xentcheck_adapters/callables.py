@@ -73,15 +73,21 @@ def signature_of(accepted: frozenset[str], *further: str) -> list[str]:
     return [name for name in (AXIS, REDUCTION, *further) if name in accepted]
 
 
-def axis_keyword(subject: Subject, call: Call) -> dict[str, int]:
-    """The class axis of a call as a keyword argument of a recipe, where the subject has one and it tells something."""
+def keywords(subject: Subject, call: Call, write: Callable[[str, Call], str]) -> dict[str, Any]:
+    """The arguments of a call for a recipe, by name; None where it does not ask for one, or has nothing to tell.
+
+    write  the text of the call's array of that name
+    """
     tells = call.positions or call.class_axis != -1
-    return {AXIS: call.class_axis} if tells and AXIS in subject.signature else {}
-
-
-def reduction_keyword(subject: Subject, call: Call) -> dict[str, str]:
-    """The reduction of a call as a keyword argument of a recipe, where the subject has one."""
-    return {REDUCTION: repr(call.reduction)} if REDUCTION in subject.signature else {}
+    return {
+        **{name: write(name, call) for name in ("weight", "sample_weight") if getattr(call, name) is not None},
+        AXIS: call.class_axis if tells and AXIS in subject.signature else None,
+        "ignore_index": call.ignore_index,
+        "label_smoothing": call.label_smoothing or None,
+        "z_loss": call.z_loss or None,
+        "softcap": call.softcap,
+        REDUCTION: repr(call.reduction) if REDUCTION in subject.signature else None,
+    }
 
 
 def arguments(call: Call, accepted: frozenset[str], convert: Callable[[Array], Any]) -> dict[str, Any]:

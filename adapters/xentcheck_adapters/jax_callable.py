@@ -18,10 +18,9 @@ from xentcheck_adapters.callables import (
     OPTIONS,
     REDUCTION,
     arguments,
-    axis_keyword,
+    keywords,
     offered_of,
     parameters_of,
-    reduction_keyword,
     signature_of,
     stranger,
 )
@@ -29,8 +28,6 @@ from xentcheck_adapters.loading import load
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import ANY_AXIS, Subject
-
-_WEIGHTS = ("weight", "sample_weight")
 
 
 def subject_from_spec(spec: str) -> Subject:
@@ -93,14 +90,5 @@ def _loss(subject: str, call: Call, device: Any) -> Callable[[Any, Any], Any]:
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function as lines."""
     imports, target = imported(subject.api)
-    arrays = {name: None if getattr(call, name) is None else jax_recipe.array(name, call) for name in _WEIGHTS}
-    given = {
-        **arrays,
-        **axis_keyword(subject, call),
-        "ignore_index": call.ignore_index,
-        "label_smoothing": call.label_smoothing or None,
-        "z_loss": call.z_loss or None,
-        "softcap": call.softcap,
-        **reduction_keyword(subject, call),
-    }
-    return jax_recipe.vjp(LossText(f"{target}(x, y{Keywords(given)})", call, imports=imports))
+    given = Keywords(keywords(subject, call, jax_recipe.array))
+    return jax_recipe.vjp(LossText(f"{target}(x, y{given})", call, imports=imports))

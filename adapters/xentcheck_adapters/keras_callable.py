@@ -28,12 +28,13 @@ from xentcheck_adapters.call import Call
 from xentcheck_adapters.callables import (
     AXIS,
     CLASS,
+    DERIVATIVES,
     OPTIONS,
     PRECISION,
     REDUCTION,
     Function,
     arguments,
-    axis_keyword,
+    keywords,
     offered_of,
     parameters_of,
     signature_of,
@@ -67,7 +68,7 @@ def subject_from_spec(spec: str) -> Subject:
         framework=f"keras-{keras_losses.BACKENDS[backend]}",
         requires=("keras", "jax" if backend == "numpy" else keras_losses.BACKENDS[backend]),
         differentiable=has_gradients,
-        options=frozenset(OPTIONS if backend == "numpy" else {*OPTIONS, "hvp", "grad_labels"}),
+        options=frozenset(OPTIONS if backend == "numpy" else {*OPTIONS, *DERIVATIVES}),
         precision=tensorflow_callable.PRECISION if on_tensorflow else PRECISION,
         procedures=frozenset({*procedures, LOSS_ALONE}),
         label_dtypes=("int32", "int64"),
@@ -88,9 +89,13 @@ def _backend() -> str:
     if named:
         if named not in known.values():
             raise ValueError(f"KERAS_BACKEND={named} is none of the known: {', '.join(known.values())}")
-        return next(name for name, module in known.items() if module == named)
+        return _named_by_us(named)
     installed = [name for name, module in known.items() if name != "numpy" and find_spec(module)]
     return installed[0] if installed else next(iter(known))
+
+
+def _named_by_us(module: str) -> str:
+    return next(name for name, of in keras_losses.BACKENDS.items() if of == module)
 
 
 versions = keras_losses.versions
@@ -198,20 +203,16 @@ def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function, class or object as lines."""
     imports, target = imported(subject.api)
     named = subject.signature
-    arrays = {name: f"keras.ops.convert_to_tensor({name})" for name in ("weight",) if call.weight is not None}
-    given = {
-        **({_FROM_LOGITS: True} if _FROM_LOGITS in named else {}),
-        **arrays,
-        **axis_keyword(subject, call),
-        "ignore_class": call.ignore_index,
-        "label_smoothing": call.label_smoothing or None,
-        "z_loss": call.z_loss or None,
-        "softcap": call.softcap,
-    }
+    written = keywords(
+        subject, call, lambda name, _: name if name == _SAMPLE_WEIGHT else f"keras.ops.convert_to_tensor({name})"
+    )
+    weights = {_SAMPLE_WEIGHT: written.pop(_SAMPLE_WEIGHT, None)}
     reduction = repr(_REDUCTIONS[call.reduction])
-    if REDUCTION in named and _ATTRIBUTE not in named:
-        given[REDUCTION] = reduction
-    weights = {_SAMPLE_WEIGHT: None if call.sample_weight is None else _SAMPLE_WEIGHT}
+    given = {
+        _FROM_LOGITS: True if _FROM_LOGITS in named else None,
+        **{_WORDS.get(name, name): text for name, text in written.items()},
+        REDUCTION: reduction if REDUCTION in named and _ATTRIBUTE not in named else None,
+    }
     setup: tuple[str, ...] = ()
     if CLASS in named or _ATTRIBUTE in named:
         made = f"{target}({str(Keywords(given))[2:]})" if CLASS in named else target
@@ -221,6 +222,6 @@ def recipe(subject: Subject, call: Call) -> Recipe:
         text = f"loss_of(y, x{Keywords(weights)})"
     else:
         text = f"{target}(y, x{Keywords({**given, **weights})})"
-    module = subject.framework.partition("-")[2]
-    backend = next(name for name, of in keras_losses.BACKENDS.items() if of == module)
-    return keras_losses.in_backend(backend, LossText(text, call, setup, imports))
+    return keras_losses.in_backend(
+        _named_by_us(subject.framework.partition("-")[2]), LossText(text, call, setup, imports)
+    )

@@ -18,6 +18,7 @@ from xentcheck_adapters.callables import (
     REDUCTION,
     Function,
     arguments,
+    keywords,
     offered_of,
     parameters_of,
     signature_of,
@@ -123,19 +124,14 @@ def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function as lines."""
     api = subject.api if ":" in subject.api else ":".join(subject.api.rsplit(".", 1))
     imports, function = imported(api)
-    arrays = ("weight", "sample_weight")
-    given = {name: None if getattr(call, name) is None else in_its_dtype(name, call) for name in arrays}
-    scalars = {
-        "ignore_index": call.ignore_index,
-        "label_smoothing": call.label_smoothing or None,
-        "z_loss": call.z_loss or None,
-        "softcap": call.softcap,
-        "reduction": repr(call.reduction),
-        "grad_output": None if call.upstream is None else in_its_dtype("upstream", call),
+    given = {
+        **keywords(subject, call, in_its_dtype),
+        REDUCTION: repr(call.reduction),
+        _GRAD_OUTPUT: None if call.upstream is None else in_its_dtype("upstream", call),
     }
     if is_bfloat16(call.logits):
         imports = ("import ml_dtypes", *imports)
-    text = f"{function}({in_its_dtype('logits', call)}, {in_its_dtype('labels', call)}{Keywords({**given, **scalars})})"
+    text = f"{function}({in_its_dtype('logits', call)}, {in_its_dtype('labels', call)}{Keywords(given)})"
     return Recipe(imports, (f"loss, grad = {text}",))
 
 

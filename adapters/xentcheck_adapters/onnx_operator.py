@@ -13,10 +13,8 @@ from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.recipe import Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
-_OPSET, _IR_VERSION = (
-    13,
-    7,
-)  # the oldest ones that have the operator as it is: a runtime refuses newer ones than its own
+# The oldest ones that have the operator as it is: a runtime refuses newer ones than its own
+_OPSET, _IR_VERSION = 13, 7
 _OPTIONS = ("weight", "ignore_index")
 _TYPES = {"float32": "float", "float64": "double"}  # where ONNX does not say as NumPy does
 _NAMES = {"x": "logits", "y": "labels", "w": "weight"}

@@ -123,6 +123,8 @@ class Subject:
 
     def at(self, interpreter: str | None) -> Subject:
         """The same subject in an interpreter; None for the harness' own."""
+        if interpreter == self.interpreter:
+            return self
         name = self.known_as if interpreter is None else f"{self.known_as}@{interpreter}"
         return replace(self, name=name, interpreter=interpreter)
 

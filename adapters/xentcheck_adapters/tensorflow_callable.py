@@ -21,10 +21,9 @@ from xentcheck_adapters.callables import (
     OPTIONS,
     REDUCTION,
     arguments,
-    axis_keyword,
+    keywords,
     offered_of,
     parameters_of,
-    reduction_keyword,
     signature_of,
     stranger,
 )
@@ -102,15 +101,6 @@ def _has_labels_first(subject: str) -> bool:
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function as lines."""
     imports, target = imported(subject.api)
-    weights = ("weight", "sample_weight")
-    given = {
-        **{name: None if getattr(call, name) is None else tensorflow_recipe.constant(name, call) for name in weights},
-        **axis_keyword(subject, call),
-        "ignore_index": call.ignore_index,
-        "label_smoothing": call.label_smoothing or None,
-        "z_loss": call.z_loss or None,
-        "softcap": call.softcap,
-        **reduction_keyword(subject, call),
-    }
+    given = Keywords(keywords(subject, call, tensorflow_recipe.constant))
     operands = "y, x" if _LABELS_FIRST in subject.signature else "x, y"
-    return tensorflow_recipe.taped(LossText(f"{target}({operands}{Keywords(given)})", call, imports=imports))
+    return tensorflow_recipe.taped(LossText(f"{target}({operands}{given})", call, imports=imports))

@@ -18,13 +18,11 @@ from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_proced
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.callables import (
     CLASS,
-    REDUCTION,
     Function,
     arguments,
-    axis_keyword,
+    keywords,
     offered_of,
     parameters_of,
-    reduction_keyword,
     signature_of,
     stranger,
 )
@@ -95,15 +93,6 @@ def _loss(subject: str, call: Call, device: Any) -> Callable[[Any, Any], Any]:
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the named function as lines, or of the named module."""
     imports, target = imported(subject.api)
-    arrays = {name: torch_recipe.tensor(name, call) for name in ("sample_weight",) if call.sample_weight is not None}
-    given = {
-        **{name: text for name, text in torch_recipe.keywords(call).given.items() if name != REDUCTION},
-        **arrays,
-        **axis_keyword(subject, call),
-        "z_loss": call.z_loss or None,
-        "softcap": call.softcap,
-        **reduction_keyword(subject, call),
-    }
-    options = str(Keywords(given))
+    options = str(Keywords(keywords(subject, call, torch_recipe.tensor)))
     text = f"{target}({options[2:]})(x, y)" if CLASS in subject.signature else f"{target}(x, y{options})"
     return torch_recipe.autograd(LossText(text, call, imports=imports))
