@@ -18,15 +18,14 @@ whoever relies on the answer must hear of it. What documents call undefined beha
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from packaging.specifiers import SpecifierSet
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from xentcheck.validation import LedgerError, first_problem
+from xentcheck.validation import entries_of
 from xentcheck_reports import Choice, Standing
 
 UNDEFINED = "undefined"
@@ -97,17 +96,4 @@ def measured_choice(cell: str, answer: str, usual: str, declared: Declared | Non
 
 def parse_choices(name: str, text: str) -> tuple[Declared, ...]:
     """The entries of one file of choices. Raises LedgerError."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LedgerError(f"{name}: not TOML: {error}") from None
-    unknown = sorted(set(document) - {"choice"})
-    if unknown:
-        raise LedgerError(f"{name}: unknown table {unknown[0]!r}, expected only [[choice]]")
-    entries = []
-    for number, entry in enumerate(document.get("choice", []), start=1):
-        try:
-            entries.append(Declared.model_validate(entry))
-        except ValidationError as error:
-            raise LedgerError(f"{name}: choice {number}: {first_problem(error)}") from None
-    return tuple(entries)
+    return entries_of(name, text, "choice", Declared)

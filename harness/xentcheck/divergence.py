@@ -18,7 +18,6 @@ Strict in both directions: a deviation that no entry predicts fails, and so does
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -27,11 +26,11 @@ from typing import Any
 
 import numpy as np
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from xentcheck.cases import Case, case_from_fields
 from xentcheck.findings import Finding
-from xentcheck.validation import LedgerError, first_problem
+from xentcheck.validation import entries_of
 from xentcheck.verdict import Deviation
 
 
@@ -64,6 +63,14 @@ class Divergence(BaseModel):
                     f"version of {package}: got {specifier!r}, expected a specifier like '>=2.20'"
                 ) from None
         return versions
+
+    @field_validator("when")
+    @classmethod
+    def _of_facts(cls, when: dict[str, Any]) -> dict[str, Any]:
+        known = facts(Case())
+        if unknown := sorted(set(when) - set(known)):
+            raise ValueError(f"no fact {unknown}; facts are {sorted(known)}")
+        return when
 
     @field_validator("example")
     @classmethod
@@ -161,25 +168,4 @@ class Ledger:
 
 def parse_ledger(name: str, text: str) -> tuple[Divergence, ...]:
     """The entries of one ledger file. Raises LedgerError."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise LedgerError(f"{name}: not TOML: {error}") from None
-    unknown_tables = sorted(set(document) - {"divergence"})
-    if unknown_tables:
-        raise LedgerError(f"{name}: unknown table {unknown_tables[0]!r}, expected only [[divergence]]")
-    tables = document.get("divergence", [])
-    if not isinstance(tables, list):
-        raise LedgerError(f"{name}: divergence: expected [[divergence]] tables, got {type(tables).__name__}")
-    entries = []
-    for number, entry in enumerate(tables, start=1):
-        try:
-            entries.append(Divergence.model_validate(entry))
-        except ValidationError as error:
-            raise LedgerError(f"{name}: divergence {number}: {first_problem(error)}") from None
-        unknown = set(entries[-1].when) - set(facts(Case()))
-        if unknown:
-            raise LedgerError(
-                f"{name}: divergence {number}: when: no fact {sorted(unknown)}; facts are {sorted(facts(Case()))}"
-            )
-    return tuple(entries)
+    return entries_of(name, text, "divergence", Divergence)

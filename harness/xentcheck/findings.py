@@ -20,14 +20,13 @@ How a script proves a defect is told in `scripts.py`.
 from __future__ import annotations
 
 import ast
-import importlib.metadata
-import tomllib
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from xentcheck.installed import versions_of
 from xentcheck.scripts import MOST_LINES, ScriptRun, run_text
-from xentcheck.validation import LedgerError, first_problem
+from xentcheck.validation import LedgerError, entries_of
 
 _SECONDS = 300
 
@@ -86,23 +85,15 @@ def _imported(node: ast.AST) -> Iterable[str]:
 
 
 def parse_findings(name: str, text: str) -> tuple[FreeFinding, ...]:
-    """The findings of one file. Raises LedgerError."""
-    try:
-        tables = tomllib.loads(text)["finding"]
-    except (tomllib.TOMLDecodeError, KeyError) as error:
-        raise LedgerError(f"{name}: expected [[finding]] tables: {error}") from None
-    findings = []
-    for number, table in enumerate(tables, start=1):
-        try:
-            findings.append(FreeFinding.model_validate(table))
-        except ValidationError as error:
-            raise LedgerError(f"{name}: finding {number}: {first_problem(error)}") from None
-    return tuple(findings)
+    """The findings of one file. Raises LedgerError, also where there is none."""
+    findings = entries_of(name, text, "finding", FreeFinding)
+    if not findings:
+        raise LedgerError(f"{name}: expected [[finding]] tables")
+    return findings
 
 
 def installed_versions() -> dict[str, str]:
     """Of the frameworks and NumPy, by the name that scripts import."""
-    distributions = importlib.metadata.packages_distributions()
     names = ["torch", "tensorflow", "keras", "jax", "optax", "numpy"]
     names += ["autograd", "mlx", "onnx", "onnxruntime", "tinygrad", "triton", "liger_kernel"]
-    return {name: importlib.metadata.version(distributions[name][0]) for name in names if name in distributions}
+    return versions_of(names)

@@ -6,12 +6,12 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from uuid import uuid4
 
+from xentcheck.installed import versions_of
 from xentcheck_adapters import Subject
 from xentcheck_reports import SCHEMA_VERSION, RunHeader
 
@@ -37,26 +37,10 @@ def _versions(subjects: Iterable[Subject]) -> dict[str, dict[str, str]]:
     """Versions of what is installed here; another interpreter's are those that its worker says."""
     found: dict[str, dict[str, str]] = {}
     for subject in (subject for subject in subjects if subject.interpreter is None):
-        versions = versions_of(subject)
+        versions = versions_of(subject.requires)
         if len(versions) == len(subject.requires):
             found.setdefault(subject.framework, {}).update(versions)
     return found
-
-
-def versions_of(subject: Subject) -> dict[str, str]:
-    """Versions of the distributions here that hold a subject's modules, by module; no framework is imported to read
-    them."""
-    return {
-        module: metadata.version(distribution)
-        for module in subject.requires
-        for distribution in _holders().get(module, [])[:1]
-    }
-
-
-@cache
-def _holders() -> Mapping[str, list[str]]:
-    """Distributions by the modules they hold."""
-    return metadata.packages_distributions()
 
 
 def _processor() -> str:

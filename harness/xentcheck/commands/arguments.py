@@ -39,3 +39,12 @@ def complete_clauses(_: click.Context, __: click.Parameter, incomplete: str) -> 
     """Families and ids of clauses that begin so."""
     families = dict.fromkeys(clause.family for clause in CONTRACT.values())
     return [name for name in (*families, *CONTRACT) if name.startswith(incomplete.upper())]
+
+
+backend_option = click.option(
+    "--backend",
+    multiple=True,
+    default=("all",),
+    shell_complete=complete_subjects,
+    help="Names as pytest --backend takes them.",
+)

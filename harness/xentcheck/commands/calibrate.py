@@ -15,7 +15,7 @@ from xentcheck.calibrate import (
     threshold_changes,
     write_data,
 )
-from xentcheck.commands.arguments import complete_subjects, selected
+from xentcheck.commands.arguments import backend_option, selected
 from xentcheck.exits import Exit
 from xentcheck.grades import recorded_grades
 from xentcheck.known import known_subjects, load_ledger
@@ -24,13 +24,7 @@ from xentcheck.workers import WorkerPool
 
 
 @click.command()
-@click.option(
-    "--backend",
-    multiple=True,
-    default=("all",),
-    shell_complete=complete_subjects,
-    help="Names as pytest --backend takes them.",
-)
+@backend_option
 @click.option("--allow-drops", is_flag=True, help="Record grades that are worse than those on record.")
 def calibrate(backend: tuple[str, ...], allow_drops: bool) -> None:
     """Learn the thresholds of ACC-3 and the grades of ACC-2 from honest subjects, and write the data files.

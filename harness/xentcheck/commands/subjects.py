@@ -6,21 +6,15 @@ import json
 
 import click
 
-from xentcheck.commands.arguments import complete_subjects, selected
+from xentcheck.commands.arguments import backend_option, selected
+from xentcheck.installed import versions_of
 from xentcheck.known import registered
-from xentcheck.run_header import versions_of
 from xentcheck.selection import DEVICES, extras_of, install_hint, missing_modules
 from xentcheck_adapters import Subject
 
 
 @click.command(name="list")
-@click.option(
-    "--backend",
-    multiple=True,
-    default=("all",),
-    shell_complete=complete_subjects,
-    help="Names as pytest --backend takes them.",
-)
+@backend_option
 @click.option("--device", multiple=True, default=DEVICES, type=click.Choice(DEVICES), help="Only these devices.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array of jobs: a framework on a device each.")
 def list_subjects(backend: tuple[str, ...], device: tuple[str, ...], as_json: bool) -> None:
@@ -44,7 +38,7 @@ def _state(subject: Subject) -> str:
         return f"not installed: {install_hint(missing, subject.interpreter)}"
     if subject.interpreter:
         return "installed there"
-    return ", ".join(f"{module} {version}" for module, version in versions_of(subject).items())
+    return ", ".join(f"{module} {version}" for module, version in versions_of(subject.requires).items())
 
 
 def _jobs(subjects: list[Subject], devices: tuple[str, ...]) -> list[dict[str, str]]:
