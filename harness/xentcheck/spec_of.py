@@ -24,7 +24,7 @@ class NoSpecError(TypeError):
 def spec_of(function: Any, flavour: str | None = None) -> str:
     """The spec of what is at the top level of a file, or of a class there. Raises NoSpecError."""
     flavour = flavour or flavour_of(function)
-    module = sys.modules.get(str(getattr(function, "__module__", None)))
+    module = _module_of(function)
     file, name = getattr(module, "__file__", None), _name_in(module, function)
     if not file or not name:
         raise NoSpecError(
@@ -87,8 +87,12 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _globals(function: Any) -> Iterator[str]:
-    module = sys.modules.get(str(getattr(function, "__module__", None)))
+    module = _module_of(function)
     return map(_top, list(vars(module).values()) if module else [])
+
+
+def _module_of(function: Any) -> ModuleType | None:
+    return sys.modules.get(str(getattr(function, "__module__", None)))
 
 
 def _top(value: Any) -> str:

@@ -62,7 +62,7 @@ def policy(
         expected = usual(case)
         if not bench.subject.differentiable:
             expected = expected.partition(", gradient ")[0]
-        return judged_answer(id, case, bench, answer, expected)
+        return _judged(case, bench, declared, answer, expected)
 
     return Clause(
         id,
@@ -86,10 +86,10 @@ def asked(scope: Scope, cells: Mapping[str, Case], few: tuple[str, ...]) -> Mapp
     return cells
 
 
-def judged_answer(id: str, case: Case, bench: Bench, answer: str, usual: str) -> Measurement:
+def _judged(case: Case, bench: Bench, declared: Declared | None, answer: str, usual: str) -> Measurement:
     """The measurement of an answer; raises Deviation if the adapter declares another one. An adapter that declares
     nothing declares the usual answer."""
-    subject, declared = bench.subject, _declared(id, case, bench)
+    subject = bench.subject
     seen = Measurement(values=1, choices=(measured_choice(case.cell, answer, usual, declared, case.token),))
     if subject.described and declared is None and answer != usual:
         expected = f"an answer to {case.cell!r} declared in {subject.adapter}.choices.toml"
