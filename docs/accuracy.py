@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pages import environment
 
 from xentcheck.grades import recorded_grades
 from xentcheck_adapters import FLOAT_DTYPES
@@ -70,11 +70,9 @@ def certificate_table(figures: list[dict[str, Any]], tier: str) -> list[dict[str
 def render() -> str:
     """The page as text."""
     loaded = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(FIGURES.glob("*.json"))}
-    environment = Environment(
-        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"short": _short, "log2": _log2}
-    return environment.get_template("accuracy.md.jinja").render(
+    templates = environment()
+    templates.filters |= {"short": _short, "log2": _log2}
+    return templates.get_template("accuracy.md.jinja").render(
         **loaded,
         certificate_table=certificate_table,
         detection_tables=detection_tables(loaded["detection"]),

@@ -19,7 +19,8 @@ from typing import Any
 
 import click
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from claims_probes import PROBES, Row, row  # it runs by itself too, in processes of its own
+from pages import environment
 
 from xentcheck.bench import Bench, Target
 from xentcheck.cases import Case, Edit, case_from_fields
@@ -31,8 +32,6 @@ from xentcheck.workers import WorkerPool
 from xentcheck_adapters import Refused, Returned, Subject, built_in_subjects
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from claims_probes import PROBES, Row, row  # noqa: E402  # it runs by itself too, in processes of its own
 
 CLAIMS, FIGURES, PAGE = HERE / "claims.toml", HERE / "figures" / "claims.json", HERE / "claims.md"
 _BACKENDS = ("tensorflow", "torch", "jax")
@@ -175,11 +174,7 @@ def render() -> str:
     for claim in document["claim"]:
         if not borne_out(claim["verdict"], figures["evidence"][claim["probe"]]):
             raise ValueError(f"{claim['quote']!r}: the evidence does not bear out {claim['verdict'][:20]!r}…")
-    environment = Environment(
-        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
-    return environment.get_template("claims.md.jinja").render(**document, **figures, grouped=_grouped)
+    return environment().get_template("claims.md.jinja").render(**document, **figures, grouped=_grouped)
 
 
 def _grouped(rows: list[Row]) -> list[Row]:

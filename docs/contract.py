@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pages import environment
 
 from xentcheck.clauses import FAMILIES
 from xentcheck.contract import CONTRACT
@@ -59,10 +59,7 @@ def measured_choices(run: Run) -> dict[str, Any]:
 
 def pages() -> dict[str, str]:
     """The text of each page by file name."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("*", "\\*")
+    templates = environment()
     subjects = built_in_subjects().values()
     applies = {
         clause.id: [subject.name for subject in subjects if clause.lacks(subject) is None]
@@ -78,7 +75,7 @@ def pages() -> dict[str, str]:
         "links": _links,
         "glyphs": {standing.value: standing.glyph for standing in Standing},
     }
-    return {name: environment.get_template(f"{name}.jinja").render(**shown) for name in ("contract.md", "choices.md")}
+    return {name: templates.get_template(f"{name}.jinja").render(**shown) for name in ("contract.md", "choices.md")}
 
 
 def _links(policy: dict[str, Any]) -> list[str]:

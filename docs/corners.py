@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pages import environment
 
 from xentcheck.findings import FreeFinding, ScriptRun, installed_versions, run_script
 
@@ -67,11 +67,7 @@ def measure(corners: Iterable[Corner]) -> dict[str, Any]:
 def render() -> str:
     """The page as text."""
     figures = json.loads(FIGURES.read_text(encoding="utf-8"))
-    environment = Environment(
-        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("*", "\\*")
-    return environment.get_template("corners.md.jinja").render(corners=all_corners(), **figures)
+    return environment().get_template("corners.md.jinja").render(corners=all_corners(), **figures)
 
 
 @click.command(help=__doc__)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
+from pages import environment
 
 from xentcheck.bench import Bench, Target
 from xentcheck.contract import CONTRACT
@@ -157,19 +157,17 @@ def _judged(entry: Divergence, pool: WorkerPool) -> dict[str, str]:
 def render() -> str:
     """The page as text."""
     figures: Mapping[str, Any] = json.loads(FIGURES.read_text(encoding="utf-8"))
-    environment = Environment(
-        loader=ChoiceLoader([FileSystemLoader(HERE), PackageLoader("xentcheck")]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     findings = all_findings()
-    return environment.get_template("findings.md.jinja").render(
-        findings=findings,
-        measured=figures["findings"],
-        versions=figures["versions"],
-        frameworks=_FRAMEWORKS,
-        headings={one.finding.id: number for number, one in enumerate(findings, start=1)},
+    return (
+        environment()
+        .get_template("findings.md.jinja")
+        .render(
+            findings=findings,
+            measured=figures["findings"],
+            versions=figures["versions"],
+            frameworks=_FRAMEWORKS,
+            headings={one.finding.id: number for number, one in enumerate(findings, start=1)},
+        )
     )
 
 

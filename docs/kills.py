@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pages import environment
 
 from xentcheck_reports import KillMatrix, Trial, read_kills, seconds_text
 
@@ -64,13 +64,9 @@ def _size(trial: Trial) -> str:
 
 def render() -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("*", "\\*")
     figures = json.loads(FIGURES.read_text(encoding="utf-8"))
     modules = {name: list(rows) for name, rows in groupby(figures["trials"], lambda row: row["module"])}
-    return environment.get_template("kills.md.jinja").render(figures | {"modules": modules})
+    return environment().get_template("kills.md.jinja").render(figures | {"modules": modules})
 
 
 @click.command(help=__doc__)

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pages import environment
 
 from xentcheck.contract import CONTRACT
 from xentcheck.divergence import Divergence
@@ -104,12 +104,8 @@ def _departures(subject: Subject) -> list[Divergence]:
 
 def render() -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("*", "\\*")
     measured = json.loads(FIGURES.read_text(encoding="utf-8"))
-    return environment.get_template("porting.md.jinja").render(ports=ports(), measured=measured, contract=CONTRACT)
+    return environment().get_template("porting.md.jinja").render(ports=ports(), measured=measured, contract=CONTRACT)
 
 
 if __name__ == "__main__":
