@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 from xentcheck.values import Values
 
 EDITS = ("-inf", "+inf", "nan", "tie", "subnormal", "huge")
-SPECIAL_EDITS = frozenset({"+inf", "nan"})
 
 _TOKEN_VERSION = "1"
 # What is named by its digest is too large to be written out; see `Case.token`.
