@@ -47,12 +47,12 @@ def test_an_environment_is_named_by_its_folder_and_stands_beside_this_one(elsewh
     assert framework_count([mine, f"{mine}@{folder}"]) == 2
 
 
+@pytest.mark.usefixtures("no_kernels")
 def test_auto_is_what_is_installed_there_and_all_is_everything(
     elsewhere: Path, bare_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "torch").mkdir()  # as an environment of that framework may be called
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONPATH", raising=False)  # by which it would share what is installed here
     assert names(f"auto@{elsewhere}") == []
     assert names(f"auto@{bare_python}") == [f"numpy@{bare_python.parent.parent}"]
     assert len(names(f"all@{elsewhere}")) == len(built_in_subjects())
