@@ -5,8 +5,8 @@ A subject is named by file and function ("losses.py:honest"); a test gets a benc
 
 from __future__ import annotations
 
-import subprocess
 import os
+import subprocess
 import sys
 import sysconfig
 import venv
