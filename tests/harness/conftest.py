@@ -5,6 +5,7 @@ A subject is named by file and function ("losses.py:honest"); a test gets a benc
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -28,7 +29,11 @@ from xentcheck_adapters import Subject
 from xentcheck_adapters.numpy_callable import subject_from_spec
 from xentcheck_reports import Record
 
-FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "optax", "autograd", "mlx", "onnx", "tinygrad", "triton", "liger")
+KERNELS = "xentcheck_kernels"
+FRAMEWORKS = (
+    *("torch", "tensorflow", "keras", "jax", "optax", "autograd", "mlx", "onnx", "tinygrad", "triton", "liger"),
+    KERNELS,
+)
 
 # A busy machine is no fault of a test: nothing here is timed by Hypothesis.
 settings.register_profile("xentcheck-tests", deadline=None, max_examples=50)
@@ -77,6 +82,14 @@ def judged(bench: Callable[..., Bench], brief: Level) -> Callable[..., Record]:
         return judge(Assignment(CONTRACT[clause], bench(name, **rest), level, known, seed=1, memory=None))
 
     return run
+
+
+@pytest.fixture
+def no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PYTHONPATH, which every interpreter reads, leads to no local kernels."""
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    kept = [folder for folder in folders if not Path(folder, KERNELS).is_dir()]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(kept))
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,7 @@ def test_an_environment_is_named_by_its_folder_and_stands_beside_this_one(elsewh
     assert framework_count([mine, f"{mine}@{folder}"]) == 2
 
 
+@pytest.mark.usefixtures("no_kernels")
 def test_auto_is_what_is_installed_there_and_all_is_everything(
     elsewhere: Path, bare_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,6 +137,7 @@ def test_a_bad_option_is_a_usage_error_of_one_line(pytester: Pytester, arguments
     assert not (pytester.path / "xentcheck-report").exists()
 
 
+@pytest.mark.usefixtures("no_kernels")
 def test_all_reports_what_is_not_installed_and_drops_nothing(pytester: Pytester, bare_python: Path) -> None:
     options = ["-p", "no:cacheprovider", "--backend=all", "--dtype=float32", "-k", ONE]
     done = subprocess.run([bare_python, "-m", "pytest", *options], capture_output=True, text=True, cwd=pytester.path)
