@@ -89,7 +89,7 @@ constexpr Loops kAvx2{avx2_read, avx2_write<false>, avx2_write<true>};
 
 AVX512 uint64_t avx512_read(const char* source, int64_t bytes) {
   __m512i sums[4];
-  for (__m256i& sum : sums) sum = _mm512_setzero_si512();
+  for (__m512i& sum : sums) sum = _mm512_setzero_si512();
   for (int64_t at = 0; at < bytes; at += 256)
     for (int i = 0; i < 4; ++i) sums[i] = _mm512_or_si512(sums[i], _mm512_loadu_si512(source + at + 64 * i));
   for (int i = 1; i < 4; ++i) sums[0] = _mm512_or_si512(sums[0], sums[i]);

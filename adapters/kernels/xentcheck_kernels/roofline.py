@@ -7,7 +7,7 @@ CACM 52(4), 2009, of whose two limits this is the memory's.)
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def read(source: Array, *, threads: int = 1, repeats: int = 1) -> None:
 def write(
     out: Array,
     source: Array,
-    other: Optional[Array] = None,
+    other: Array | None = None,
     *,
     past_caches: bool,
     threads: int = 1,
@@ -45,7 +45,7 @@ def write(
     _roofline.write(_bytes(out), _bytes(source), two, past_caches=past_caches, threads=threads, repeats=repeats)
 
 
-def scalar(logits: Array, labels: Array, loss: Array, grad: Optional[Array] = None) -> None:
+def scalar(logits: Array, labels: Array, loss: Array, grad: Array | None = None) -> None:
     """Loss of each row, and the gradient of their mean, one number at a time and unchecked.
 
     logits (N, C) float32, float64 or bfloat16; labels (N,) int64; loss (N,) float32, of float64 logits float64; grad as
