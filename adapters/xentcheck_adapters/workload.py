@@ -14,7 +14,7 @@ from typing import Callable
 
 import numpy as np
 
-from xentcheck_adapters.call import Array
+from xentcheck_adapters.call import Array, Call
 from xentcheck_adapters.dtypes import dtype_named
 
 Repeat = Callable[[int], None]
@@ -55,6 +55,10 @@ class Workload:
         labels = np.resize(rng.random(_NUMBERS, np.float32), shape)
         labels /= labels.sum(axis=1, keepdims=True)
         return logits, labels.astype(dtype)
+
+    def call(self) -> Call:
+        """A call with the same options, on the least there is."""
+        return Call(np.zeros((1, 1), dtype_named(self.dtype)), np.zeros(1, np.int64), reduction="mean")
 
 
 def repeated(call: Callable[[], object]) -> Repeat:

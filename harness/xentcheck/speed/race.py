@@ -135,7 +135,9 @@ def _variables(subject: Subject, workload: Workload) -> dict[str, str]:
 
 
 def _timing(subject: Subject, workload: Workload, racer: Racer, fastest: list[float]) -> Timing:
-    fields = {**asdict(workload), "subject": subject.name, "framework": subject.framework}
+    # What somebody wrote himself is compared with all frameworks, his own too.
+    framework = subject.framework if subject.described else subject.name
+    fields = {**asdict(workload), "subject": subject.name, "framework": framework}
     if racer.unavailable:
         return Timing(**fields, reason=racer.unavailable)
     return Timing(**fields, seconds=racer.seconds, roofline=fastest, first_seconds=racer.first_seconds)
