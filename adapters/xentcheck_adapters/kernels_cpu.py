@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+import numpy as np
+
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.numpy_callable import in_its_dtype
@@ -11,6 +13,7 @@ from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.poison import poison_small_arrays
 from xentcheck_adapters.recipe import Keywords, Recipe, is_bfloat16
 from xentcheck_adapters.subject import Precision, Subject
+from xentcheck_adapters.workload import Repeat, Workload, repeated
 
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "z_loss")
 _VARIABLE = "XENTCHECK_KERNELS_ISA"
@@ -43,6 +46,7 @@ SUBJECTS = tuple(
         api="xentcheck_kernels.cross_entropy",
         requires=("numpy", "ml_dtypes", "xentcheck_kernels", "xentcheck_kernels._cpu"),
         environment={_VARIABLE: name},
+        timed=True,
     )
     for name in ("avx512", "avx2", "portable")
 )
@@ -74,6 +78,18 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return Returned(*results)
 
     return run
+
+
+def timed(subject: str, workload: Workload) -> Repeat:
+    """The loss, or loss and gradient in one call; warm results go where the caller has a place for them."""
+    from xentcheck_kernels import cross_entropy
+
+    logits, labels = workload.arrays()
+    results: dict[str, Any] = {"grad": True} if workload.gradient else {}
+    if workload.warm:
+        results = {name: np.empty_like(logits) for name in results}
+        results["out"] = np.empty((), np.float64 if workload.dtype == "float64" else np.float32)
+    return repeated(lambda: cross_entropy(logits, labels, threads=workload.threads, **results))
 
 
 def arguments(call: Call) -> dict[str, Any]:

@@ -6,11 +6,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 
-#include "crew.h"
+#include "pool.h"
 #include "scalar.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -21,9 +20,11 @@ namespace nb = nanobind;
 namespace xentcheck {
 namespace {
 
-constexpr int64_t kLine = 256;  // bytes that one step of a loop moves; shares of threads are whole ones
+constexpr int64_t kStep = 256;         // bytes that one step of a loop moves
+constexpr int64_t kPiece = 256 << 10;  // bytes that a thread takes at a time, where there are more
+constexpr int64_t kLeast = 16 << 10;   // bytes of a piece that another thread is worth waking for
 
-// The loops over whole steps of kLine bytes. `other` may be null: then `out` is a copy of `source`, else their bitwise
+// The loops over whole steps of kStep bytes. `other` may be null: then `out` is a copy of `source`, else their bitwise
 // sum, the cheapest function of both.
 struct Loops {
   uint64_t (*read)(const char* source, int64_t bytes);
@@ -123,37 +124,26 @@ const Loops& loops() {
 
 volatile uint64_t sink;  // what was read is used, as far as a compiler can tell
 
-Crew& crew_of(int threads) {
-  static std::unique_ptr<Crew> crew;
-  if (!crew || crew->size() != threads) crew = std::make_unique<Crew>(threads);
-  return *crew;
-}
-
 using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Out = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-// `step(from, bytes)` on each member's share, `repeats` times.
-template <class Step>
-void shared_out(int64_t bytes, int threads, int64_t repeats, const Step& step) {
-  const int64_t lines = bytes / kLine;
-  auto share = [&](int member) {
-    const int64_t from = lines * member / threads, to = lines * (member + 1) / threads;
-    step(from * kLine, (to - from) * kLine);
-  };
-  if (threads == 1) {
-    for (int64_t i = 0; i < repeats; ++i) share(0);
-    return;
-  }
-  Crew& crew = crew_of(threads);
-  const std::function<void(int)> work = share;
-  for (int64_t i = 0; i < repeats; ++i) crew.run(work);
+// `move(from, bytes)` on all pieces, shared out to the threads, `repeats` times.
+template <class Move>
+void share_out(int64_t bytes, int threads, int64_t repeats, const Move& move) {
+  const int64_t steps = bytes / kStep;
+  int64_t pieces = threads == 1 ? 1 : std::max<int64_t>(bytes / kPiece, threads);
+  if (bytes / pieces < kLeast) pieces = 1;
+  for (int64_t i = 0; i < repeats; ++i)
+    Pool::of_process().run(pieces, threads, [&](int64_t piece, int) {
+      const int64_t from = steps * piece / pieces, to = steps * (piece + 1) / pieces;
+      move(from * kStep, (to - from) * kStep);
+    });
 }
 
 void read_bytes(const Bytes& source, int threads, int64_t repeats) {
-  shared_out(source.nbytes(), threads, repeats,
-             [&, data = reinterpret_cast<const char*>(source.data())](int64_t from, int64_t bytes) {
-               sink = loops().read(data + from, bytes);
-             });
+  auto* data = reinterpret_cast<const char*>(source.data());
+  share_out(source.nbytes(), threads, repeats,
+            [=](int64_t from, int64_t bytes) { sink = loops().read(data + from, bytes); });
 }
 
 void write_bytes(const Out& out, const Bytes& source, const std::optional<Bytes>& other, bool past_caches, int threads,
@@ -164,7 +154,7 @@ void write_bytes(const Out& out, const Bytes& source, const std::optional<Bytes>
   auto* to = reinterpret_cast<char*>(out.data());
   auto* one = reinterpret_cast<const char*>(source.data());
   auto* two = other ? reinterpret_cast<const char*>(other->data()) : nullptr;
-  shared_out(source.nbytes(), threads, repeats, [=](int64_t from, int64_t bytes) {
+  share_out(source.nbytes(), threads, repeats, [=](int64_t from, int64_t bytes) {
     loop(to + from, one + from, two ? two + from : nullptr, bytes);
   });
 }
