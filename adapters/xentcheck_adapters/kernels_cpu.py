@@ -47,8 +47,9 @@ SUBJECTS = tuple(
         requires=("numpy", "ml_dtypes", "xentcheck_kernels", "xentcheck_kernels._cpu"),
         environment={_VARIABLE: name},
         timed=True,
+        vector_bytes=width,
     )
-    for name in ("avx512", "avx2", "portable")
+    for name, width in (("avx512", 64), ("avx2", 32), ("portable", 16))
 )
 
 
@@ -66,24 +67,29 @@ def versions() -> dict[str, str]:
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     """A runner for "kernels.NAME"; Unavailable where the processor lacks the instructions."""
-    import xentcheck_kernels
-
-    name, there = subject.rpartition(".")[2], xentcheck_kernels.kernels()
-    if name not in there:
-        raise Unavailable(f"this processor, or its compiler, has no {name}; there is {', '.join(there)}")
+    cross_entropy = _loaded(subject)
 
     def run(call: Call) -> Returned:
         poison_small_arrays((1, len(call.logits), call.logits.size))  # of the results
-        results = xentcheck_kernels.cross_entropy(call.logits, call.labels, grad=True, **arguments(call))
+        results = cross_entropy(call.logits, call.labels, grad=True, **arguments(call))
         return Returned(*results)
 
     return run
 
 
+def _loaded(subject: str) -> Callable[..., Any]:
+    """The function, of the kernel that the environment asks for; Unavailable where the processor lacks it."""
+    import xentcheck_kernels
+
+    name, there = subject.rpartition(".")[2], xentcheck_kernels.kernels()
+    if name not in there:
+        raise Unavailable(f"this processor, or its compiler, has no {name}; there is {', '.join(there)}")
+    return xentcheck_kernels.cross_entropy  # type: ignore[no-any-return]
+
+
 def timed(subject: str, workload: Workload) -> Repeat:
     """The loss, or loss and gradient in one call; warm results go where the caller has a place for them."""
-    from xentcheck_kernels import cross_entropy
-
+    cross_entropy = _loaded(subject)
     logits, labels = workload.arrays()
     results: dict[str, Any] = {"grad": True} if workload.gradient else {}
     if workload.warm:

@@ -1,5 +1,5 @@
 """The rulers of `xentcheck_kernels`, timed as subjects are: the roofline of a workload, by ordinary stores and by
-those past the caches, and the loss as a scalar loop. No subjects: what a ruler answers is of no use."""
+those past the caches, which answers nothing, and the loss as a scalar loop, which the suite does not judge."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ import numpy as np
 
 from xentcheck_adapters.call import Array
 from xentcheck_adapters.dtypes import dtype_named
+from xentcheck_adapters.subject import Subject
 from xentcheck_adapters.workload import Repeat, Workload, repeated
 
-CACHED, STREAMED, SCALAR = "roofline.cached", "roofline.streamed", "scalar"
+CACHED, STREAMED = "roofline.cached", "roofline.streamed"
+SCALAR = Subject(
+    name="scalar",
+    adapter=__name__,
+    framework="scalar",
+    api="xentcheck_kernels.roofline.scalar",
+    mode="eager",
+    requires=("xentcheck_kernels._roofline",),
+    labels=("index",),
+    dtypes=("bfloat16", "float32", "float64"),
+    precision={},
+)
 
 # Of where the source begins, modulo a page: a load does not wait for a store that only looks as if it were to the same
 # place (Intel's optimization manual, "4K aliasing").
@@ -17,11 +29,11 @@ _APART = 2048
 
 
 def timed(ruler: str, workload: Workload) -> Repeat:
-    """What a workload's bytes cost by one of the names above: forward reads the logits, and the labels if they are
-    rows; the gradient is as many bytes written as the logits have."""
+    """What a workload costs by one of the names above. A roofline reads the logits, and the labels if they are rows;
+    for a gradient it writes as many bytes as the logits have."""
     from xentcheck_kernels import roofline
 
-    if ruler == SCALAR:
+    if ruler == SCALAR.name:
         return _scalar(workload)
     threads = workload.threads
     nbytes = workload.rows * workload.classes * dtype_named(workload.dtype).itemsize

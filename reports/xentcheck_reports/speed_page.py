@@ -27,14 +27,9 @@ def render_bench(speeds: Speeds, report: bool = False) -> str:
         tables=speeds.tables,
         subjects_of=subjects_of,
         figures=_figures(speeds.tables),
-        verdict=_verdict(speeds),
+        verdict=speeds.summary,
         absences={(one.subject, one.reason): one for one in speeds.timings if one.reason}.values(),
     )
-
-
-def _verdict(speeds: Speeds) -> str:
-    contenders = {one.subject for one in speeds.timings if one.seconds}
-    return f"{numbers.plural(len(contenders), 'contender')} in {numbers.plural(len(speeds.timings), 'timing')}"
 
 
 def _figures(tables: dict[Setting, list[Line]]) -> dict[Setting, Markup]:

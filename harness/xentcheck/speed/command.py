@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,10 +14,12 @@ from xentcheck.commands.arguments import complete_subjects
 from xentcheck.exits import EXIT_TABLE, CannotJudgeError, Exit
 from xentcheck.run_header import run_header
 from xentcheck.selection import NotInstalledError, SelectionError, split_names
+from xentcheck.speed import guard
 from xentcheck.speed.contenders import LABELS, contenders, parse_shapes, takes, workloads
 from xentcheck.speed.race import Race, RulerError
 from xentcheck.speed.text import progress_text, table_lines
 from xentcheck_adapters import Subject
+from xentcheck_adapters.roofline import SCALAR
 from xentcheck_adapters.workload import Workload
 from xentcheck_reports import ReportWriteError, Speeds, Timing, write_bench, write_speeds
 
@@ -30,9 +32,10 @@ _OUTPUTS = {"warm": True, "fresh": False}
 @click.option("--dtype", "dtypes", multiple=True, default=("float32",), show_default=True, metavar="NAMES")
 @click.option("--labels", multiple=True, default=("index",), show_default=True, type=click.Choice(LABELS))
 @click.option("--threads", multiple=True, default=(1,), show_default=True, type=click.IntRange(min=1))
-@click.option("--outputs", multiple=True, default=tuple(_OUTPUTS), show_default=True, type=click.Choice(list(_OUTPUTS)))
+@click.option("--outputs", multiple=True, default=(*_OUTPUTS,), show_default=True, type=click.Choice([*_OUTPUTS]))
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
-@click.option("--seconds", default=0.04, show_default=True, type=float, help="Of a contender in one round, at least.")
+@click.option("--seconds", default=0.04, show_default=True, type=float, help="Of each contender in a round, at least.")
+@click.option("--guard", "guards", is_flag=True, help="Only: are kernels as fast as their vectors must make them?")
 @click.option("--output", default=Path("xentcheck-report"), type=click.Path(path_type=Path), show_default=True)
 def bench(
     subjects: tuple[str, ...],
@@ -43,6 +46,7 @@ def bench(
     outputs: tuple[str, ...],
     rounds: int,
     seconds: float,
+    guards: bool,
     output: Path,
 ) -> None:
     """Time each SUBJECT beside the others, forward and with gradient; all that are installed by default.
@@ -54,6 +58,10 @@ def bench(
     Warm outputs are those of the call before, where an API has a place for results, and the allocator keeps its memory;
     fresh ones are as called by default. The options can be repeated. Ctrl-C shows and writes what there is so far.
     """
+    if find_spec("xentcheck_kernels") is None:
+        raise CannotJudgeError("the rulers are those of xentcheck-kernels: pip install ./adapters/kernels")
+    if guards:
+        sys.exit(_stand_guard(rounds, seconds))
     try:
         chosen = contenders(subjects)
         asked = workloads(
@@ -67,23 +75,19 @@ def bench(
         raise CannotJudgeError(str(error)) from None
     except SelectionError as error:
         raise click.UsageError(str(error)) from None
-    if find_spec("xentcheck_kernels") is None:
-        raise CannotJudgeError("the roofline is measured by xentcheck-kernels: pip install ./adapters/kernels")
-    sys.exit(_carry_out(chosen, asked, rounds, seconds, output))
+    sys.exit(_compare(chosen, asked, rounds, seconds, output))
 
 
-def _carry_out(chosen: Sequence[Subject], asked: Sequence[Workload], rounds: int, seconds: float, output: Path) -> Exit:
+def _compare(chosen: Sequence[Subject], asked: Sequence[Workload], rounds: int, seconds: float, output: Path) -> Exit:
     """Race, write after each workload, show; the exit status."""
-    header = run_header(level="bench", seed=0, command=["xentcheck", *sys.argv[1:]], subjects=chosen)
-    due = sum(takes(subject, workload) for subject in chosen for workload in asked)
-    speeds, status = Speeds(header=header, rounds=rounds, due=due, timings=[]), Exit.HOLDS
+    speeds, status = _nothing_yet(chosen, asked, rounds), Exit.HOLDS
     try:
-        with Race(chosen, rounds=rounds, seconds=seconds) as race, _progress(len(asked)) as tell:
-            for workload in asked:
-                timings = list(race.over(workload))
-                speeds = speeds.model_copy(update={"timings": [*speeds.timings, *timings]})
+        with closing(_raced(speeds, chosen, asked, seconds)) as coming:
+            for so_far in coming:
+                speeds = so_far
                 write_speeds(speeds, output)
-                tell(timings)
+        if any(one.reason for one in speeds.timings):
+            status = Exit.NOT_JUDGED
     except KeyboardInterrupt:
         click.echo("Error: interrupted; this is what there was so far", err=True)
         status = Exit.INTERRUPTED
@@ -93,9 +97,43 @@ def _carry_out(chosen: Sequence[Subject], asked: Sequence[Workload], rounds: int
         click.echo(line)
     if speeds.timings:
         click.echo(f"page: {write_bench(speeds, output)}")
-    if status is Exit.HOLDS and any(one.reason for one in speeds.timings):
-        return Exit.NOT_JUDGED
     return status
+
+
+def _stand_guard(rounds: int, seconds: float) -> Exit:
+    """Race the kernels against a scalar loop, show, accuse; the exit status."""
+    chosen, asked = guard.guarded(), guard.workloads()
+    try:
+        *_, speeds = _raced(_nothing_yet(chosen, asked, rounds), chosen, asked, seconds)
+    except RulerError as error:
+        raise CannotJudgeError(str(error)) from None
+    for line in table_lines(speeds):
+        click.echo(line)
+    accused = list(guard.accusations(speeds, chosen))
+    for line in accused:
+        click.secho(line, fg="red")
+    if accused:
+        return Exit.DOES_NOT
+    # A kernel that this processor does not have is told, and is no matter if another one was timed.
+    return Exit.HOLDS if any(one.seconds and one.subject != SCALAR.name for one in speeds.timings) else Exit.NOT_JUDGED
+
+
+def _nothing_yet(chosen: Sequence[Subject], asked: Sequence[Workload], rounds: int) -> Speeds:
+    header = run_header(level="bench", seed=0, command=["xentcheck", *sys.argv[1:]], subjects=chosen)
+    due = sum(takes(subject, workload) for subject in chosen for workload in asked)
+    return Speeds(header=header, rounds=rounds, due=due, timings=[])
+
+
+def _raced(
+    speeds: Speeds, chosen: Sequence[Subject], asked: Sequence[Workload], seconds: float
+) -> Generator[Speeds, None, None]:
+    """What there is after each workload, with its progress told. Raises RulerError."""
+    with Race(chosen, rounds=speeds.rounds, seconds=seconds) as race, _progress(len(asked)) as tell:
+        for workload in asked:
+            timings = list(race.over(workload))
+            speeds = speeds.model_copy(update={"timings": [*speeds.timings, *timings]})
+            tell(timings)
+            yield speeds
 
 
 @contextmanager

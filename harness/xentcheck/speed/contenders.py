@@ -8,7 +8,7 @@ from itertools import product
 from xentcheck.bench import at
 from xentcheck.known import known_subjects
 from xentcheck.selection import SelectionError, missing_modules, select_subjects, split_names, subject_and_interpreter
-from xentcheck_adapters import FLOAT_DTYPES, Subject, adapter_module, numpy_textbook
+from xentcheck_adapters import FLOAT_DTYPES, Subject, adapter_module, numpy_textbook, roofline
 from xentcheck_adapters.workload import Workload
 
 # (N, C): from a call that is all overhead, by those whose logits stay in the caches, to a batch of a language model
@@ -16,7 +16,7 @@ SHAPES = ((32, 10), (256, 1000), (1024, 1000), (8192, 1000), (512, 32_000), (256
 DENSE_SHAPES = ((1024, 1000), (8192, 1000), (512, 32_000), (64, 262_144))
 LABELS = ("index", "dense")
 
-_UNJUDGED = {subject.name: subject for subject in numpy_textbook.SUBJECTS}
+_UNJUDGED = {subject.name: subject for subject in (*numpy_textbook.SUBJECTS, roofline.SCALAR)}
 
 
 def contenders(names: Sequence[str]) -> list[Subject]:

@@ -1,0 +1,48 @@
+"""The guard: whether kernels that are made of vectors still are.
+
+A compiler that takes the scalar way round, or a dispatch that chooses it, computes the same and says nothing; only time
+tells. So each is held against the loss as a scalar loop, in turn in one run, where the logits stay in the caches: it
+must be faster by half as many times as its vectors have lanes. Of the same arithmetic it would be so by all of them,
+and the exp of a library costs a scalar loop as much again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from xentcheck.known import known_subjects
+from xentcheck.selection import missing_modules
+from xentcheck_adapters import Subject, roofline
+from xentcheck_adapters.workload import Workload
+from xentcheck_reports import Speeds
+
+_LANE_BYTES = {"bfloat16": 4, "float32": 4, "float64": 8}  # of the arithmetic
+_ROWS, _CLASSES = 256, 1000
+
+
+def guarded() -> list[Subject]:
+    """Every installed subject whose vectors are known, and the scalar loop."""
+    everybody = known_subjects().values()
+    return [*(one for one in everybody if one.vector_bytes and not missing_modules(one)), roofline.SCALAR]
+
+
+def workloads() -> list[Workload]:
+    """Forward, and with gradient, in every dtype that the scalar loop has."""
+    return [
+        Workload(_ROWS, _CLASSES, dtype, gradient=gradient, warm=True)
+        for dtype in roofline.SCALAR.dtypes
+        for gradient in (False, True)
+    ]
+
+
+def accusations(speeds: Speeds, subjects: Sequence[Subject]) -> Iterator[str]:
+    """A line for each subject that is too slow for its vectors."""
+    for setting, lines in speeds.tables.items():
+        for line in lines:
+            scalar = line.timings[roofline.SCALAR.name].multiple or 0.0
+            for subject in subjects:
+                timing, lanes = line.timings.get(subject.name), subject.vector_bytes // _LANE_BYTES[setting.dtype]
+                if lanes and timing and timing.multiple and scalar / timing.multiple < lanes / 2:
+                    told = f"{scalar / timing.multiple:.2g} times as fast as a scalar loop"
+                    due = f"expected at least {lanes / 2:g} of vectors of {lanes} lanes"
+                    yield f"{subject.name}, {line.label}, {setting.dtype}: {told}, {due}"
