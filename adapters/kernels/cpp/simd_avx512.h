@@ -2,7 +2,8 @@
 // unit that was built for another one, where the linker would keep one of the two.
 //
 // Exponentials are exp(x) 2^-N, N an integer: a power of two moves no digit. With t = x log2(e) rounded to a multiple of
-// 1/16 they are 2^(t - N) p(x log2(e) - t): a table, an exact scaling that underflows gradually, and a polynomial.
+// 1/16 they are 2^(t - N) p(x log2(e) - t): a table, an exact scaling that underflows gradually, and a polynomial. One that
+// N is too small for is large or inf, never wrong.
 
 struct bfloat16 { uint16_t bits; };
 struct float16 { uint16_t bits; };
@@ -17,7 +18,7 @@ struct F32 {
   using wide = F64;
   static constexpr int width = 16;
   static constexpr real largest_reference = 80000;  // to which the rounding of t by addition reaches
-  static constexpr real headroom = 40;              // binades above the reference that sums of a block can hold
+  static constexpr real headroom = 0x1p+40f;        // largest sum of a lane that the reference is near enough for
 
   static reg set(real a) { return _mm512_set1_ps(a); }
   static reg load(const float* p) { return _mm512_loadu_ps(p); }
@@ -73,7 +74,7 @@ struct F32 {
   static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_ps(a, b, c); }
   static reg max(reg a, reg b) { return _mm512_max_ps(a, b); }  // b where either is NaN
   static real max_of(reg a) { return _mm512_reduce_max_ps(a); }
-  static bool any_above(reg a, real b) { return _mm512_cmp_ps_mask(a, set(b), _CMP_GT_OQ) != 0; }
+  static bool any_above(reg a, real b) { return _mm512_cmp_ps_mask(a, set(b), _CMP_NLE_UQ) != 0; }  // or NaN
   static reg first(reg v, int n, reg others) { return _mm512_mask_mov_ps(others, first16(n), v); }
   static reg with_lane(reg v, int lane, real a) { return _mm512_mask_mov_ps(v, static_cast<__mmask16>(1u << lane), set(a)); }
   static reg zero_where_zero(reg of, reg v) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(of, set(0), _CMP_NEQ_UQ), v); }
@@ -89,75 +90,101 @@ struct F32 {
       low = _mm512_add_pd(low, a), high = _mm512_add_pd(high, b);
     }
     double total() const { return _mm512_reduce_add_pd(_mm512_add_pd(low, high)); }
+    double most() const { return _mm512_reduce_max_pd(_mm512_max_pd(low, high)); }  // of a lane
   };
 
-  // What of the exponents was seen: the largest of the words of t, in whose order NaN and what is too small come last.
-  struct Range {
-    __m512i words = _mm512_setzero_si512();
-    void see(reg t) { words = _mm512_max_epu32(words, _mm512_castps_si512(t)); }
-    void see(const Range& other) { words = _mm512_max_epu32(words, other.words); }
-    uint32_t top() const { return _mm512_reduce_max_epu32(words); }
-  };
-
-  // exp(x) 2^-N by a table of STEPS values and a polynomial: 16 and a cubic err by less than one ulp, 32 and a parabola
-  // by three. The latter is for 16-bit logits: it takes the float32 nearest to log2(e) for log2(e) itself, so powers are
-  // of a base that is 1.3e-8 off. What belongs to the same row must use the same one, see `power`.
-  template <int STEPS> struct Table {
-    static constexpr real magic = 1.5f * (1 << 23) / STEPS;  // added to t it leaves multiples of 1 / STEPS
+  // exp(x) 2^-N by 16 powers of two and a cubic: errs by less than one ulp.
+  struct Exp {
+    static constexpr real magic = 0x1.8p+19;  // added to t it leaves multiples of 1/16
     static constexpr real log2e = 0x1.715476p+0f, log2e_low = 0x1.4ae0cp-26f;
     real reference;
-    reg n, low, high;
+    reg n, powers;
 
-    static Table at(real reference) { return Table(reference, reference, 1); }
+    static Exp at(real reference) { return Exp(reference, reference, 1); }
     // times a factor, whose power of two joins the reference: it neither underflows nor overflows on its own
-    Table times(double factor) const {
+    Exp times(double factor) const {
       int exponent;
       real mantissa = static_cast<real>(frexp(factor, &exponent));
-      return Table(reference, reference - exponent, mantissa);
+      return Exp(reference, reference - exponent, mantissa);
     }
     // that of one number, in float64
     static double power(double x, double reference) {
-      return STEPS == 32 ? exp2(x * log2e - reference) : exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);
+      return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);
     }
-    bool covers(const Range& seen) const { return seen.top() <= word(magic + reference + headroom); }
-    double largest(const Range& seen) const { return exp2(static_cast<double>(real_of(seen.top())) - magic - reference); }
-    reg clamp(reg x) const { return max(set((reference - 600) * 0.6931f), x); }  // whose power is 0; NaN stays
-    real lowest() const { return (reference - 150) * 0.6931f; }  // covered, and its power counts for nothing
+    // Without it what is as far below as -inf becomes NaN instead of 0. NaN stays.
+    reg clamp(reg x) const { return max(set((reference - 600) * 0.6931f), x); }
     reg operator()(reg x) const {
-      Range unseen;
-      return (*this)(x, unseen);
+      const Terms e(*this, x);
+      return fma(mul(e.power, e.r), e.slope, e.power);
     }
-    reg operator()(reg x, Range& seen) const {
-      reg t = fma(x, set(log2e), set(magic)), u = sub(t, set(magic)), r = _mm512_fmsub_ps(x, set(log2e), u);
-      seen.see(t);
-      reg power = _mm512_scalef_ps(entry(t), sub(u, n));
-      if constexpr (STEPS == 32) return fma(mul(power, r), fma(r, set(0x1.ebfc7ep-3f), set(0x1.62e514p-1f)), power);
-      r = fma(x, set(log2e_low), r);
-      reg p = fma(fma(r, set(0x1.c6b29ap-5f), set(0x1.ebff92p-3f)), r, set(0x1.62e43p-1f));
-      return fma(mul(power, r), p, power);
+    reg add_to(reg sum, reg x) const {
+      const Terms e(*this, x);
+      return fma(e.power, fma(e.slope, e.r, set(1)), sum);
     }
 
    private:
-    static uint32_t word(real a) { uint32_t b; memcpy(&b, &a, 4); return b; }
-    static real real_of(uint32_t b) { real a; memcpy(&a, &b, 4); return a; }
-    Table(real reference, real n, real factor) : reference(reference), n(set(n)) {
-      alignas(64) static const float powers[32] = {
+    struct Terms {
+      reg r, power, slope;
+      Terms(const Exp& e, reg x) {
+        reg t = fma(x, set(log2e), set(magic)), u = sub(t, set(magic));
+        r = fma(x, set(log2e_low), _mm512_fmsub_ps(x, set(log2e), u));
+        power = _mm512_scalef_ps(_mm512_permutexvar_ps(_mm512_castps_si512(t), e.powers), sub(u, e.n));
+        slope = fma(fma(r, set(0x1.c6b29ap-5f), set(0x1.ebff92p-3f)), r, set(0x1.62e43p-1f));
+      }
+    };
+    Exp(real reference, real n, real factor) : reference(reference), n(set(n)) {
+      alignas(64) static const float table[16] = {
+          0x1p+0f, 0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f, 0x1.306fep+0f, 0x1.3dea64p+0f, 0x1.4bfdaep+0f, 0x1.5ab07ep+0f,
+          0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f, 0x1.9c4918p+0f, 0x1.ae89fap+0f, 0x1.c199bep+0f, 0x1.d5818ep+0f, 0x1.ea4afap+0f};
+      powers = mul(load(table), set(factor));
+    }
+  };
+
+  // The same for 16-bit logits, by 32 powers and a parabola. x log2(e) - N is rounded, which errs by 2^-24 of it; and the
+  // float32 next to log2(e) stands for it, so these are powers of a base that is 1.3e-8 off, in `power` as well.
+  struct Exp16 {
+    static constexpr real log2e = 0x1.715476p+0f, magic = 0x1.8p+18;
+    static constexpr int down = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+    real reference;
+    reg n, low, high;
+
+    static Exp16 at(real reference) { return Exp16(reference, reference, 1); }
+    Exp16 times(double factor) const {
+      int exponent;
+      real mantissa = static_cast<real>(frexp(factor, &exponent));
+      return Exp16(reference, reference - exponent, mantissa);
+    }
+    static double power(double x, double reference) { return exp2(x * log2e - reference); }
+    reg clamp(reg x) const { return x; }  // -inf becomes 0 as it is
+    reg operator()(reg x) const {
+      const Terms e(*this, x);
+      return mul(e.power, e.rest);
+    }
+    reg add_to(reg sum, reg x) const {
+      const Terms e(*this, x);
+      return fma(e.power, e.rest, sum);
+    }
+
+   private:
+    struct Terms {
+      reg power, rest;
+      Terms(const Exp16& e, reg x) {
+        reg t = _mm512_fmsub_ps(x, set(log2e), e.n);
+        __m512i step = _mm512_castps_si512(_mm512_add_round_ps(t, set(magic), down));
+        reg r = _mm512_reduce_ps(t, 5 << 4 | down);  // t less its multiple of 1/32
+        power = _mm512_scalef_ps(_mm512_permutex2var_ps(e.low, step, e.high), t);
+        rest = fma(fma(r, set(0x1.f15848p-3f), set(0x1.62e028p-1f)), r, set(1));
+      }
+    };
+    Exp16(real reference, real n, real factor) : reference(reference), n(set(n)) {
+      alignas(64) static const float table[32] = {
           0x1p+0f, 0x1.059b0ep+0f, 0x1.0b5586p+0f, 0x1.11301ep+0f, 0x1.172b84p+0f, 0x1.1d4874p+0f, 0x1.2387a6p+0f, 0x1.29e9ep+0f,
           0x1.306fep+0f, 0x1.371a74p+0f, 0x1.3dea64p+0f, 0x1.44e086p+0f, 0x1.4bfdaep+0f, 0x1.5342b6p+0f, 0x1.5ab07ep+0f, 0x1.6247ecp+0f,
           0x1.6a09e6p+0f, 0x1.71f75ep+0f, 0x1.7a1148p+0f, 0x1.82589ap+0f, 0x1.8ace54p+0f, 0x1.93737cp+0f, 0x1.9c4918p+0f, 0x1.a5503cp+0f,
           0x1.ae89fap+0f, 0x1.b7f77p+0f, 0x1.c199bep+0f, 0x1.cb720ep+0f, 0x1.d5818ep+0f, 0x1.dfc974p+0f, 0x1.ea4afap+0f, 0x1.f50766p+0f};
-      const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-      low = STEPS == 32 ? load(powers) : _mm512_permutex2var_ps(load(powers), even, load(powers + 16));
-      low = mul(low, set(factor));
-      high = mul(load(powers + 16), set(factor));
-    }
-    reg entry(reg t) const {
-      if constexpr (STEPS == 32) return _mm512_permutex2var_ps(low, _mm512_castps_si512(t), high);
-      return _mm512_permutexvar_ps(_mm512_castps_si512(t), low);
+      low = mul(load(table), set(factor)), high = mul(load(table + 16), set(factor));
     }
   };
-  using Exp = Table<16>;
-  using Exp16 = Table<32>;  // of 16-bit logits
 };
 
 struct F64 {
@@ -166,7 +193,7 @@ struct F64 {
   using wide = F64;
   static constexpr int width = 8;
   static constexpr real largest_reference = 1e6;
-  static constexpr real headroom = 300;
+  static constexpr real headroom = 0x1p+300;
 
   static __mmask8 first8(int n) { return static_cast<__mmask8>((1u << n) - 1); }
   static reg set(real a) { return _mm512_set1_pd(a); }
@@ -188,6 +215,7 @@ struct F64 {
   static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_pd(a, b, c); }
   static reg max(reg a, reg b) { return _mm512_max_pd(a, b); }
   static real max_of(reg a) { return _mm512_reduce_max_pd(a); }
+  static bool any_above(reg a, real b) { return _mm512_cmp_pd_mask(a, set(b), _CMP_NLE_UQ) != 0; }
   static reg first(reg v, int n, reg others) { return _mm512_mask_mov_pd(others, first8(n), v); }
   static reg with_lane(reg v, int lane, real a) { return _mm512_mask_mov_pd(v, static_cast<__mmask8>(1u << lane), set(a)); }
   static reg zero_where_zero(reg of, reg v) { return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(of, set(0), _CMP_NEQ_UQ), v); }
@@ -196,12 +224,6 @@ struct F64 {
     reg sum = _mm512_setzero_pd();
     void add(reg v) { sum = _mm512_add_pd(sum, v); }
     double total() const { return _mm512_reduce_add_pd(sum); }
-  };
-  struct Range {
-    __m512i words = _mm512_setzero_si512();
-    void see(reg t) { words = _mm512_max_epu64(words, _mm512_castpd_si512(t)); }
-    void see(const Range& other) { words = _mm512_max_epu64(words, other.words); }
-    uint64_t top() const { return _mm512_reduce_max_epu64(words); }
   };
   struct Exp {
     static constexpr real magic = 0x1.8p+48, log2e = 0x1.71547652b82fep+0, log2e_low = 0x1.777d0ffda0d24p-56;
@@ -217,32 +239,27 @@ struct F64 {
     static double power(double x, double reference) {
       return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);
     }
-    bool covers(const Range& seen) const {
-      real limit = magic + reference + headroom;
-      uint64_t b;
-      memcpy(&b, &limit, 8);
-      return seen.top() <= b;
-    }
     reg clamp(reg x) const { return max(set((reference - 5000) * 0.6931), x); }
-    real lowest() const { return (reference - 1075) * 0.6931; }
     reg operator()(reg x) const {
-      Range unseen;
-      return (*this)(x, unseen);
+      const Terms e(*this, x);
+      return fma(mul(e.power, e.r), e.slope, e.power);
     }
-    reg operator()(reg x, Range& seen) const {
-      reg t = fma(x, set(log2e), set(magic)), u = sub(t, set(magic));
-      reg r = fma(x, set(log2e_low), _mm512_fmsub_pd(x, set(log2e), u));
-      seen.see(t);
-      reg power = _mm512_scalef_pd(_mm512_permutex2var_pd(low, _mm512_castpd_si512(t), high), sub(u, n));
-      reg p = fma(r, set(0x1.430a1d168bf62p-13), set(0x1.5d897e66039f9p-10));
-      p = fma(p, r, set(0x1.3b2ab6fb41170p-7));
-      p = fma(p, r, set(0x1.c6b08d6f2a0b1p-5));
-      p = fma(p, r, set(0x1.ebfbdff82c590p-3));
-      p = fma(p, r, set(0x1.62e42fefa39f3p-1));
-      return fma(mul(power, r), p, power);
-    }
+    reg add_to(reg sum, reg x) const { return add(sum, (*this)(x)); }
 
    private:
+    struct Terms {
+      reg r, power, slope;
+      Terms(const Exp& e, reg x) {
+        reg t = fma(x, set(log2e), set(magic)), u = sub(t, set(magic));
+        r = fma(x, set(log2e_low), _mm512_fmsub_pd(x, set(log2e), u));
+        power = _mm512_scalef_pd(_mm512_permutex2var_pd(e.low, _mm512_castpd_si512(t), e.high), sub(u, e.n));
+        slope = fma(r, set(0x1.430a1d168bf62p-13), set(0x1.5d897e66039f9p-10));
+        slope = fma(slope, r, set(0x1.3b2ab6fb41170p-7));
+        slope = fma(slope, r, set(0x1.c6b08d6f2a0b1p-5));
+        slope = fma(slope, r, set(0x1.ebfbdff82c590p-3));
+        slope = fma(slope, r, set(0x1.62e42fefa39f3p-1));
+      }
+    };
     Exp(real reference, real n, real factor) : reference(reference), n(set(n)) {
       alignas(64) static const double powers[16] = {
           0x1p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0, 0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0,
