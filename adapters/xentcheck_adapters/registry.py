@@ -31,6 +31,8 @@ ADAPTERS = (
     "tinygrad_losses",
     "liger_cross_entropy",
     "kernels_cpu",
+    "kernels_torch",
+    "kernels_jax",
 )
 
 

@@ -1,6 +1,7 @@
 #include "batch.h"
 
 #include <algorithm>
+#include <cfenv>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -44,6 +45,28 @@ class Scratch {
   };
   std::unique_ptr<char, Free> bytes_;
   int64_t size_ = 0;
+};
+
+// As long as it lives, this thread rounds to nearest and keeps subnormal numbers. Frameworks switch that off on theirs, and
+// new threads inherit it: results would depend on who calls, and on which thread has a row.
+class StandardArithmetic {
+ public:
+#if defined(__x86_64__)
+  StandardArithmetic() : before_(__builtin_ia32_stmxcsr()) { __builtin_ia32_ldmxcsr(0x1f80); }
+  ~StandardArithmetic() { __builtin_ia32_ldmxcsr(before_); }
+
+ private:
+  const unsigned before_;
+#else
+  StandardArithmetic() {
+    std::fegetenv(&before_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  ~StandardArithmetic() { std::fesetenv(&before_); }
+
+ private:
+  std::fenv_t before_;
+#endif
 };
 
 // Raises for the first class index that is none, and returns what the kept rows' losses are averaged over.
@@ -103,6 +126,7 @@ void put_loss(const Batch& batch, int64_t row, double loss) {
 }  // namespace
 
 void evaluate(const Batch& batch) {
+  const StandardArithmetic here;
   const Kernel& kernel = chosen_kernel();
   Pool& pool = Pool::of_process();
   const int64_t rows = batch.rows;
@@ -136,6 +160,7 @@ void evaluate(const Batch& batch) {
   }
 
   pool.run(chunks, threads, [&](int64_t chunk, int participant) {
+    const StandardArithmetic there;
     const int64_t first = chunk * chunk_rows;
     kernel.rows(problem, first, std::min(rows, first + chunk_rows), scratch + participant * room);
   });

@@ -62,7 +62,7 @@ def cross_entropy(
         RuntimeError: the extension was not built.
     """
     if _missing:
-        raise RuntimeError(_NOT_BUILT) from _missing
+        raise _not_built()
     # What follows costs more than a small batch does: nothing is looked at that `_cpu` looks at as well.
     form = format_of(logits)
     if form is not None and logits.ndim == 2:
@@ -80,7 +80,18 @@ def cross_entropy(
     return evaluate(given, ignore_index, label_smoothing, z_loss, reduction, threads)
 
 
-_NOT_BUILT = (
-    "xentcheck_kernels._cpu was not built: no C++ compiler was there when xentcheck-kernels was installed. Install it"
-    " again where there is one (g++ 11 or clang 14, or newer), with pip's --force-reinstall --no-cache-dir"
-)
+def ffi_handler() -> Any:
+    """The capsule that jax.ffi registers. RuntimeError if the extension was not built."""
+    if _missing:
+        raise _not_built()
+    return _cpu.ffi_handler()
+
+
+def _not_built() -> RuntimeError:
+    """Its cause is why the extension cannot be imported."""
+    error = RuntimeError(
+        "xentcheck_kernels._cpu was not built: no C++20 compiler was there when xentcheck-kernels was installed. Reinstall"
+        " it where there is one (g++ 11, clang 14, or newer): pip install --force-reinstall --no-cache-dir, and its folder"
+    )
+    error.__cause__ = _missing
+    return error
