@@ -91,8 +91,8 @@ class Stopwatch:
         self._run(1)
         self.first_seconds = time.perf_counter() - started
         self._times = 1
-        while (sample := self._sample()) < _SHORTEST:
-            self._times = max(2 * self._times, int(self._times * _SHORTEST / max(sample, _SHORTEST / 100)))
+        while (sample := min(self._sample() for _ in range(_LEAST_SAMPLES))) < _SHORTEST:
+            self._times *= max(2, int(_SHORTEST / max(sample, _SHORTEST / 100)))
 
     def best(self, seconds: float) -> float:
         """Least seconds of a call, among samples taken for about so many seconds."""
