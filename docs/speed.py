@@ -8,6 +8,7 @@ With --bench, the benchmarks that `xentcheck bench` wrote, each of them whole, b
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,8 +107,16 @@ def merged(benchmarks: list[Speeds]) -> dict[str, Any]:
             timing[name] = [float(f"{value:.4g}") for value in timing.get(name, ())]
         if "first_seconds" in timing:
             timing["first_seconds"] = float(f"{timing['first_seconds']:.3g}")
-    figures["commands"] = [speeds.header.command for speeds in benchmarks]
+    figures["commands"] = [_without_output(speeds.header.command) for speeds in benchmarks]
+    figures["header"]["command"] = figures["commands"][0]
     return figures
+
+
+def _without_output(command: str) -> str:
+    """A command without the folder that it wrote to: that is nobody else's."""
+    words = shlex.split(command)
+    at = words.index("--output") if "--output" in words else len(words)
+    return shlex.join([*words[:at], *words[at + 2 :]])
 
 
 def render() -> str:
