@@ -122,9 +122,8 @@ def keywords(call: Call, write: Callable[[str, Call], str]) -> Keywords:
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "kernels.NAME" as lines."""
     forced = ("import os", f'os.environ["{_VARIABLE}"] = "{subject.environment[_VARIABLE]}"')
-    imports = (*forced, "from xentcheck_kernels import cross_entropy")
-    if is_bfloat16(call.logits):
-        imports = ("import ml_dtypes", *imports)
+    types = ("import ml_dtypes",) if is_bfloat16(call.logits) else ()
+    imports = (*types, *forced, "from xentcheck_kernels import cross_entropy")
     upstream = "" if call.upstream is None else f", grad_output={in_its_dtype('upstream', call)}"
     arrays = f"{in_its_dtype('logits', call)}, {in_its_dtype('labels', call)}"
     text = f"cross_entropy({arrays}{keywords(call, in_its_dtype)}, grad=True{upstream})"

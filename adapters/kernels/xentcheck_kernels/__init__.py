@@ -1,8 +1,7 @@
 """Softmax cross-entropy with its gradient in one call.
 
-    from xentcheck_kernels import cross_entropy           # NumPy arrays, CPU tensors of PyTorch, whatever lies in memory
-    from xentcheck_kernels.torch_loss import cross_entropy  # for autograd and torch.compile
-    from xentcheck_kernels.jax_loss import cross_entropy    # for jax.grad and jax.jit
+`cross_entropy` here is for NumPy arrays, CPU tensors and whatever else lies in memory; the one of `torch_loss` is for
+autograd and torch.compile, the one of `jax_loss` for jax.grad and jax.jit.
 """
 
 from xentcheck_kernels.cpu import cross_entropy, kernels

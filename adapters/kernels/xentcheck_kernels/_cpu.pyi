@@ -1,6 +1,6 @@
 """What the extension module offers; see cpp/bindings.cpp."""
 
-from typing import Any, Optional
+from typing import Any
 
 def cross_entropy(
     logits: Any,
@@ -13,7 +13,7 @@ def cross_entropy(
     label_smoothing: float,
     z_loss: float,
     reduction: str,
-    threads: Optional[int],
+    threads: int | None,
     /,
 ) -> bool: ...
 def kernels() -> tuple[str, ...]: ...

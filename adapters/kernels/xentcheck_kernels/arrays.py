@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from xentcheck_kernels import _cpu
 try:
     from ml_dtypes import bfloat16
 
-    _BFLOAT16: Optional[np.dtype[Any]] = np.dtype(bfloat16)
+    _BFLOAT16: np.dtype[Any] | None = np.dtype(bfloat16)
 except ImportError:  # then no array of NumPy has it
     _BFLOAT16 = None
 
@@ -60,7 +60,7 @@ def _formats_of_numpy() -> dict[Any, Format]:
 _formats = _formats_of_numpy()  # and PyTorch's, once a tensor is met: it is not imported here
 
 
-def format_of(logits: Any) -> Optional[Format]:
+def format_of(logits: Any) -> Format | None:
     """The format of an array; None if its dtype is none of logits, or in another byte order."""
     dtype = getattr(logits, "dtype", None)
     form = _formats.get(dtype)
@@ -83,7 +83,7 @@ def view(array: Any) -> Any:
 
 
 def evaluate(
-    given: Given, ignore_index: int, label_smoothing: float, z_loss: float, reduction: str, threads: Optional[int]
+    given: Given, ignore_index: int, label_smoothing: float, z_loss: float, reduction: str, threads: int | None
 ) -> Any:
     """As `cpu.cross_entropy`, of any arrays: what they are is checked and told, and what must be copied is copied."""
     dtype = _dtype_name("logits", given.logits)
@@ -104,7 +104,7 @@ def evaluate(
     loss = _writable("out", out, of_loss, wide)
     gradient = None if grad is None else _writable("grad", grad, logits.shape, dtype)
 
-    def is_taken(loss: Array, gradient: Optional[Array]) -> bool:
+    def is_taken(loss: Array, gradient: Array | None) -> bool:
         options = (ignore_index, label_smoothing, z_loss, reduction, threads)
         return _cpu.cross_entropy(_readable(logits), _readable(labels), loss, gradient, weight, upstream, *options)
 
@@ -174,7 +174,7 @@ def _new_like(array: Any, shape: Shape, dtype: str) -> Any:
 
 
 def _readable(array: Array) -> Array:
-    """The array itself, or a copy if it is misaligned, of another byte order, or its classes do not lie side by side."""
+    """The array itself; a copy if it is misaligned, of another byte order, or its classes do not lie side by side."""
     array = np.require(array, array.dtype.newbyteorder("="), ["A"])
     if array.ndim == 2 and array.shape[1] > 1 and array.strides[1] != array.itemsize:
         return np.ascontiguousarray(array)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Union
+from typing import Any
 
 try:
     from xentcheck_kernels import _cpu
 except ImportError as error:
-    _missing: Optional[ImportError] = error
+    _missing: ImportError | None = error
 else:
     _missing = None
     from xentcheck_kernels.arrays import Given, evaluate, format_of, view
 
+
 def kernels() -> tuple[str, ...]:
-    """The instruction sets that were compiled and that this processor supports, fastest first; none if the extension was
-    not built. The environment variable XENTCHECK_KERNELS_ISA forces one of them."""
+    """The instruction sets that were compiled and that this processor supports, fastest first; none if the extension
+    was not built. The environment variable XENTCHECK_KERNELS_ISA, which the first call reads, forces one of them."""
     return () if _missing else _cpu.kernels()
 
 
@@ -28,16 +29,16 @@ def cross_entropy(
     z_loss: float = 0.0,
     reduction: str = "mean",
     out: Any = None,
-    grad: Union[Any, bool, None] = None,
+    grad: Any = None,
     grad_output: Any = None,
-    threads: Optional[int] = None,
+    threads: int | None = None,
 ) -> Any:
     """The loss, or the loss and its gradient with respect to the logits.
 
-    It means what torch.nn.functional.cross_entropy means, but that no label term cancels: a loss of 1e-30 is 1e-30, not
-    0. Arrays are NumPy's, CPU tensors of PyTorch, or what `numpy.asarray` reads; nothing is copied whose classes lie side
-    by side. Results are tensors where the logits are one, and NumPy arrays otherwise. They are bitwise the same for any
-    number of threads, and for a row wherever it stands.
+    It means what torch.nn.functional.cross_entropy means, but that nothing cancels: a loss of 1e-30 is 1e-30, not 0.
+    Arrays are NumPy's, CPU tensors of PyTorch, or what `numpy.asarray` reads; nothing is copied whose classes lie side
+    by side. Results are tensors where the logits are one, and NumPy arrays otherwise. They are bitwise the same for
+    any number of threads, and for a row wherever it stands.
 
     logits           (N, C) float16, bfloat16, float32 or float64
     labels           (N,) int32 or int64 class indices, or (N, C) in the logits' dtype: what each class weighs in a row
@@ -71,10 +72,11 @@ def cross_entropy(
             loss = form.empty(logits.shape[:1] if reduction == "none" else (), dtype=form.loss_dtype)
         if grad is True:
             gradient = form.empty(logits.shape, dtype=logits.dtype)
-        taken: Any = (logits, labels, loss, gradient, weight, grad_output)
+        seen: Any = (logits, labels, loss, gradient, weight, grad_output)
         if form.is_viewed:
-            taken = map(view, taken)
-        if _cpu.cross_entropy(*taken, ignore_index, label_smoothing, z_loss, reduction, threads):
+            seen = map(view, seen)
+        options: Any = (ignore_index, label_smoothing, z_loss, reduction, threads)
+        if _cpu.cross_entropy(*seen, *options):
             return loss if gradient is None else (loss, gradient)
     given = Given(logits, labels, weight, out, grad, grad_output)
     return evaluate(given, ignore_index, label_smoothing, z_loss, reduction, threads)
@@ -90,8 +92,8 @@ def ffi_handler() -> Any:
 def _not_built() -> RuntimeError:
     """Its cause is why the extension cannot be imported."""
     error = RuntimeError(
-        "xentcheck_kernels._cpu was not built: no C++20 compiler was there when xentcheck-kernels was installed. Reinstall"
-        " it where there is one (g++ 11, clang 14, or newer): pip install --force-reinstall --no-cache-dir, and its folder"
+        "xentcheck_kernels._cpu was not built: there was no C++20 compiler when xentcheck-kernels was installed."
+        " Where there is one (g++ 11, clang 14, or newer): pip install --force-reinstall --no-cache-dir FOLDER"
     )
     error.__cause__ = _missing
     return error

@@ -1,4 +1,4 @@
-"""Softmax cross-entropy for JAX on the CPU: a call of the extension through jax.ffi, differentiable once, in reverse mode.
+"""Softmax cross-entropy for JAX on the CPU: a call of the extension through jax.ffi, with a gradient in reverse mode.
 
 The backward pass computes the gradient from the logits, with the upstream gradient in it: see torch_loss.py.
 """
@@ -6,7 +6,7 @@ The backward pass computes the gradient from the logits, with the upstream gradi
 from __future__ import annotations
 
 import functools
-from typing import Any, Optional
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ def cross_entropy(
     logits: Any,
     labels: Any,
     *,
-    weight: Optional[Any] = None,
+    weight: Any | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     z_loss: float = 0.0,
@@ -39,7 +39,7 @@ def cross_entropy(
 
     Raises:
         TypeError, ValueError: as `xentcheck_kernels.cross_entropy`, when the call is traced.
-        jax.errors.JaxRuntimeError: a label outside [0, C) that is not `ignore_index`, when the result is waited for.
+        ValueError, jax.errors.JaxRuntimeError: a label outside [0, C) that is not `ignore_index`, when the call is run.
         NotImplementedError: a gradient to labels or weight.
         RuntimeError: the extension was not built.
     """

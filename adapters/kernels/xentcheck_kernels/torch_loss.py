@@ -6,7 +6,7 @@ forward pass would round it twice, in 16 bits by a whole ulp, and keep N x C num
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import torch
 
@@ -19,7 +19,7 @@ def cross_entropy(
     input: torch.Tensor,
     target: torch.Tensor,
     *,
-    weight: Optional[torch.Tensor] = None,
+    weight: torch.Tensor | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
     z_loss: float = 0.0,
@@ -36,52 +36,43 @@ def cross_entropy(
     return _loss(input, target, weight, ignore_index, label_smoothing, z_loss, reduction)
 
 
-@torch.library.custom_op(_NAME, mutates_args=(), device_types="cpu")
-def _loss(
-    logits: torch.Tensor,
-    labels: torch.Tensor,
-    weight: Optional[torch.Tensor],
-    ignore_index: int,
-    label_smoothing: float,
-    z_loss: float,
-    reduction: str,
-) -> torch.Tensor:
-    options = _options(weight, ignore_index, label_smoothing, z_loss, reduction)
-    return cpu.cross_entropy(logits.detach(), labels.detach(), **options)  # type: ignore[no-any-return]
+_OPTIONS = "int ignore_index, float label_smoothing, float z_loss, str reduction"
+_ARGUMENTS = f"Tensor logits, Tensor labels, Tensor? weight, {_OPTIONS}"
 
 
-@torch.library.custom_op(f"{_NAME}_gradient", mutates_args=(), device_types="cpu")
-def _gradient(
-    grad_output: torch.Tensor,
-    logits: torch.Tensor,
-    labels: torch.Tensor,
-    weight: Optional[torch.Tensor],
-    ignore_index: int,
-    label_smoothing: float,
-    z_loss: float,
-    reduction: str,
-) -> torch.Tensor:
-    options = _options(weight, ignore_index, label_smoothing, z_loss, reduction)
-    _, gradient = cpu.cross_entropy(
-        logits.detach(), labels.detach(), grad=True, grad_output=grad_output.detach(), **options
-    )
-    return gradient  # type: ignore[no-any-return]
-
-
-def _options(weight: Optional[torch.Tensor], *options: Any) -> dict[str, Any]:
-    names = ("ignore_index", "label_smoothing", "z_loss", "reduction")
-    return {"weight": None if weight is None else weight.detach(), **dict(zip(names, options))}
+@torch.library.custom_op(_NAME, mutates_args=(), device_types="cpu", schema=f"({_ARGUMENTS}) -> Tensor")
+def _loss(logits: Any, labels: Any, weight: Any, *options: Any) -> Any:
+    return cpu.cross_entropy(logits.detach(), labels.detach(), **_named(weight, *options))
 
 
 @_loss.register_fake
-def _(logits: Any, labels: Any, weight: Any, ignore_index: int, label_smoothing: float, z_loss: float, reduction: str) -> Any:
+def _(logits: Any, labels: Any, weight: Any, *options: Any) -> Any:
     wide = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    return logits.new_empty(logits.shape[:1] if reduction == "none" else (), dtype=wide)
+    is_per_row = _named(weight, *options)["reduction"] == "none"
+    return logits.new_empty(logits.shape[:1] if is_per_row else (), dtype=wide)
+
+
+@torch.library.custom_op(
+    f"{_NAME}_gradient", mutates_args=(), device_types="cpu", schema=f"(Tensor grad_output, {_ARGUMENTS}) -> Tensor"
+)
+def _gradient(grad_output: Any, logits: Any, labels: Any, weight: Any, *options: Any) -> Any:
+    given = {"grad": True, "grad_output": grad_output.detach(), **_named(weight, *options)}
+    return cpu.cross_entropy(logits.detach(), labels.detach(), **given)[1]
 
 
 @_gradient.register_fake
-def _(grad_output: Any, logits: Any, *_: Any) -> Any:
+def _(grad_output: Any, logits: Any, *others: Any) -> Any:
     return torch.empty_like(logits, memory_format=torch.contiguous_format)
+
+
+def _named(weight: Any, ignore_index: int, label_smoothing: float, z_loss: float, reduction: str) -> dict[str, Any]:
+    return {
+        "weight": None if weight is None else weight.detach(),
+        "ignore_index": ignore_index,
+        "label_smoothing": label_smoothing,
+        "z_loss": z_loss,
+        "reduction": reduction,
+    }
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
