@@ -84,7 +84,7 @@ def _loaded(subject: str) -> Callable[..., Any]:
     name, there = subject.rpartition(".")[2], xentcheck_kernels.kernels()
     if name not in there:
         raise Unavailable(f"this processor, or its compiler, has no {name}; there is {', '.join(there)}")
-    return xentcheck_kernels.cross_entropy  # type: ignore[no-any-return]
+    return xentcheck_kernels.cross_entropy
 
 
 def timed(subject: str, workload: Workload) -> Repeat:

@@ -51,7 +51,7 @@ def speed_figure(setting: Setting, lines: Sequence[Line]) -> str:
     shapes = list(dict.fromkeys(line.shape for line in lines))
     marks, axis = _marks(lines), _Axis([timing.multiple or 1.0 for timing in timings])
     left = text_width(str(shape) for shape in shapes) + 12
-    head = _KEY * math.ceil(len(marks) / _keys_abreast(marks)) + 56
+    head = _KEY * math.ceil(len(marks) / _keys_abreast(marks)) + 64
     end = head + _ROW * len(shapes)
     with drawing():
         board = Board(left + 2 * _PANEL + _GAP, end + 8)

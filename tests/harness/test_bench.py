@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from xentcheck.cli import main
 from xentcheck.exits import Exit
+from xentcheck.installed import spec_of
 from xentcheck.known import known_subjects
 from xentcheck.speed.contenders import can_be_timed, contenders, workloads
 from xentcheck.speed.guard import accusations
@@ -18,7 +19,7 @@ from xentcheck_adapters import Subject
 from xentcheck_adapters.roofline import SCALAR
 from xentcheck_reports import RunHeader, Speeds, Timing, read_speeds
 
-built = pytest.mark.skipif("not __import__('importlib').util.find_spec('xentcheck_kernels._roofline')")
+built = pytest.mark.skipif(spec_of("xentcheck_kernels._roofline") is None, reason="xentcheck-kernels is not built")
 NARROW, WIDE, ROUNDS = "4,5", "4,6", 2  # as subjects/timed.py has it
 TEXTBOOK = "numpy.textbook"
 

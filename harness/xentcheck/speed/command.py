@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from xentcheck.commands.arguments import complete_subjects
 from xentcheck.exits import EXIT_TABLE, CannotJudgeError, Exit
+from xentcheck.installed import spec_of
 from xentcheck.run_header import run_header
 from xentcheck.selection import NotInstalledError, SelectionError, split_names
 from xentcheck.speed import guard
@@ -58,7 +58,7 @@ def bench(
     Warm outputs are those of the call before, where an API has a place for results, and the allocator keeps its memory;
     fresh ones are as called by default. The options can be repeated. Ctrl-C shows and writes what there is so far.
     """
-    if find_spec("xentcheck_kernels") is None:
+    if spec_of("xentcheck_kernels._roofline") is None:
         raise CannotJudgeError("the rulers are those of xentcheck-kernels: pip install ./adapters/kernels")
     if guards:
         sys.exit(_stand_guard(rounds, seconds))
