@@ -57,8 +57,7 @@ class Worker:
         if verb == "prepare":
             return self._prepare(request["adapter"], request["home"], request["subject"], request["workload"])
         if verb == "time":
-            assert self._stopwatch
-            return {"seconds": self._stopwatch.best(request["seconds"])}
+            return self._time(request["seconds"])
         raise ValueError(f"a request must be 'open', 'run', 'prepare' or 'time', got {verb!r}")
 
     def _prepare(self, adapter: str, home: str | None, subject: str, workload: Header) -> Header:
@@ -69,6 +68,13 @@ class Worker:
         except Exception as error:  # whatever a framework raises
             return {"unavailable": f"{type(error).__name__}: {_text(error)}"}
         return {"first_seconds": self._stopwatch.first_seconds}
+
+    def _time(self, seconds: float) -> Header:
+        assert self._stopwatch
+        try:
+            return {"seconds": self._stopwatch.best(seconds)}
+        except Exception as error:
+            return {"unavailable": f"{type(error).__name__}: {_text(error)}"}
 
     def _open(self, adapter: str, home: str | None, subject: str, device: str) -> Header:
         try:

@@ -54,7 +54,7 @@ def speed_figure(setting: Setting, lines: Sequence[Line]) -> str:
     head = _KEY * math.ceil(len(marks) / _keys_abreast(marks)) + 64
     end = head + _ROW * len(shapes)
     with drawing():
-        board = Board(left + 2 * _PANEL + _GAP, end + 8)
+        board = Board(left + max(2 * _PANEL + _GAP, _key_width(marks)), end + 8)
         _legend(board, marks, left)
         board.rectangles(
             [(0, head + _ROW * place, board.width, _ROW) for place in range(0, len(shapes), 2)], SOFT, 0.09

@@ -100,11 +100,11 @@ class Race:
         ]
         for racer in (*rulers, *racers):
             racer.prepare(workload)
+        _heed(rulers)
         for _ in range(self._rounds):
             for racer in (*rulers, *racers):
                 racer.run(self._seconds)
-        if problem := next((ruler.unavailable for ruler in rulers if ruler.unavailable), None):
-            raise RulerError(f"the roofline cannot be measured: {problem}")
+        _heed(rulers)
         fastest = [min(pair) for pair in zip(*(ruler.seconds for ruler in rulers), strict=True)]
         for subject, racer in zip(subjects, racers, strict=True):
             yield _timing(subject, workload, racer, fastest)
@@ -128,6 +128,12 @@ class Race:
     def _forget(self, racer: Racer) -> None:
         racer.close()
         self._racers = {key: value for key, value in self._racers.items() if value is not racer}
+
+
+def _heed(rulers: Sequence[Racer]) -> None:
+    for ruler in rulers:
+        if ruler.unavailable:
+            raise RulerError(f"the roofline cannot be measured: {ruler.unavailable}")
 
 
 def _variables(subject: Subject, workload: Workload) -> dict[str, str]:
