@@ -102,10 +102,10 @@ struct F32 {
     reg n, least, most, powers;
 
     static Exp at(real reference) { return Exp(reference, reference, 1); }
-    Exp times(double factor) const {
-      int exponent;
-      real mantissa = static_cast<real>(frexp(factor, &exponent));
-      return Exp(reference, reference - exponent, mantissa);
+    Exp times(double factor, double total) const {
+      int up, down;
+      const double mantissa = frexp(factor, &up) / frexp(total, &down);
+      return Exp(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
     }
     static double power(double x, double reference) {
       return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);

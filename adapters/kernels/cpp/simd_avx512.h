@@ -101,11 +101,11 @@ struct F32 {
     reg n, powers;
 
     static Exp at(real reference) { return Exp(reference, reference, 1); }
-    // times a factor, whose power of two joins the reference: it neither underflows nor overflows on its own
-    Exp times(double factor) const {
-      int exponent;
-      real mantissa = static_cast<real>(frexp(factor, &exponent));
-      return Exp(reference, reference - exponent, mantissa);
+    // times factor / total, whose power of two joins the reference: it neither underflows nor overflows on its own
+    Exp times(double factor, double total) const {
+      int up, down;
+      const double mantissa = frexp(factor, &up) / frexp(total, &down);
+      return Exp(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
     }
     // that of one number, in float64
     static double power(double x, double reference) {
@@ -149,10 +149,10 @@ struct F32 {
     reg n, low, high;
 
     static Exp16 at(real reference) { return Exp16(reference, reference, 1); }
-    Exp16 times(double factor) const {
-      int exponent;
-      real mantissa = static_cast<real>(frexp(factor, &exponent));
-      return Exp16(reference, reference - exponent, mantissa);
+    Exp16 times(double factor, double total) const {
+      int up, down;
+      const double mantissa = frexp(factor, &up) / frexp(total, &down);
+      return Exp16(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
     }
     static double power(double x, double reference) { return exp2(x * log2e - reference); }
     reg clamp(reg x) const { return x; }  // -inf becomes 0 as it is
@@ -231,10 +231,10 @@ struct F64 {
     reg n, low, high;
 
     static Exp at(real reference) { return Exp(reference, reference, 1); }
-    Exp times(double factor) const {
-      int exponent;
-      real mantissa = frexp(factor, &exponent);
-      return Exp(reference, reference - exponent, mantissa);
+    Exp times(double factor, double total) const {
+      int up, down;
+      const double mantissa = frexp(factor, &up) / frexp(total, &down);
+      return Exp(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
     }
     static double power(double x, double reference) {
       return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);

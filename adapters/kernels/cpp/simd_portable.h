@@ -101,10 +101,10 @@ struct F32 : Vectors<float, uint32_t> {
     reg n, least, most, factor;
 
     static Exp at(real reference) { return Exp(reference, reference, 1); }
-    Exp times(double factor) const {
-      int exponent;
-      real mantissa = static_cast<real>(frexp(factor, &exponent));
-      return Exp(reference, reference - exponent, mantissa);
+    Exp times(double factor, double total) const {
+      int up, down;
+      const double mantissa = frexp(factor, &up) / frexp(total, &down);
+      return Exp(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
     }
     static double power(double x, double reference) { return F64::Exp::power(x, reference); }
     reg clamp(reg x) const { return x; }
@@ -116,7 +116,8 @@ struct F32 : Vectors<float, uint32_t> {
       reg p = (r * r * q + r) + 1;
       reg k = u - n, normal = max(k, set(-100));  // in two steps, so that it underflows gradually
       p = times_power(p * factor, normal + magic);
-      return zero_where_below(x, least, p * times_power(set(1), (k - normal) + magic));
+      p = p * times_power(set(1), (k - normal) + magic) + (bounded - bounded);  // NaN, whose exponent was changed, is NaN again
+      return zero_where_below(x, least, p);
     }
     reg add_to(reg sum, reg x) const { return add(sum, (*this)(x)); }
 
