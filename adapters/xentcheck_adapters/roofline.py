@@ -18,7 +18,7 @@ SCALAR = Subject(
     api="xentcheck_kernels.roofline.scalar",
     mode="eager",
     requires=("xentcheck_kernels._roofline",),
-    labels=("index",),
+    labels=("index", "dense"),
     dtypes=("bfloat16", "float32", "float64"),
     precision={},
 )
@@ -43,13 +43,7 @@ def timed(ruler: str, workload: Workload) -> Repeat:
     if workload.gradient:
         out, past_caches = _written(nbytes, _APART), ruler == STREAMED
         return lambda times: roofline.write(out, logits, rows, past_caches=past_caches, threads=threads, repeats=times)
-    both = [array for array in (logits, rows) if array is not None]
-
-    def read(times: int) -> None:
-        for array in both:
-            roofline.read(array, threads=threads, repeats=times)
-
-    return read
+    return lambda times: roofline.read(logits, rows, threads=threads, repeats=times)
 
 
 def _scalar(workload: Workload) -> Repeat:

@@ -24,19 +24,22 @@ constexpr int64_t kStep = 256;         // bytes that one step of a loop moves
 constexpr int64_t kPiece = 256 << 10;  // bytes that a thread takes at a time, where there are more
 constexpr int64_t kLeast = 16 << 10;   // bytes of a piece that another thread is worth waking for
 
-// The loops over whole steps of kStep bytes. `other` may be null: then `out` is a copy of `source`, else their bitwise
-// sum, the cheapest function of both.
+// The loops over whole steps of kStep bytes, from one end to the other, as rows are read one after another. `other` may be
+// null; `out` is then a copy of `source`, else their bitwise sum, the cheapest function of both.
 struct Loops {
-  uint64_t (*read)(const char* source, int64_t bytes);
+  uint64_t (*read)(const char* source, const char* other, int64_t bytes);
   void (*write)(char* out, const char* source, const char* other, int64_t bytes);
   void (*stream)(char* out, const char* source, const char* other, int64_t bytes);  // past the caches; `out` aligned
 };
 
-uint64_t plain_read(const char* source, int64_t bytes) {
+uint64_t plain_read(const char* source, const char* other, int64_t bytes) {
   uint64_t sums[8] = {};
   for (int64_t at = 0; at < bytes; at += 64) {
     uint64_t words[8];
     std::memcpy(words, source + at, 64);
+    for (int i = 0; i < 8; ++i) sums[i] |= words[i];
+    if (!other) continue;
+    std::memcpy(words, other + at, 64);
     for (int i = 0; i < 8; ++i) sums[i] |= words[i];
   }
   for (int i = 1; i < 8; ++i) sums[0] |= sums[i];
@@ -63,12 +66,13 @@ constexpr Loops kPlain{plain_read, plain_write, plain_write};
 #define AVX2 __attribute__((target("avx2")))
 #define AVX512 __attribute__((target("avx512f")))
 
-AVX2 uint64_t avx2_read(const char* source, int64_t bytes) {
+AVX2 uint64_t avx2_read(const char* source, const char* other, int64_t bytes) {
   __m256i sums[8];
   for (__m256i& sum : sums) sum = _mm256_setzero_si256();
   for (int64_t at = 0; at < bytes; at += 256)
-    for (int i = 0; i < 8; ++i)
-      sums[i] = _mm256_or_si256(sums[i], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(source + at + 32 * i)));
+    for (const char* from : {source, other})
+      for (int i = 0; from && i < 8; ++i)
+        sums[i] = _mm256_or_si256(sums[i], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + at + 32 * i)));
   for (int i = 1; i < 8; ++i) sums[0] = _mm256_or_si256(sums[0], sums[i]);
   return static_cast<uint64_t>(_mm256_extract_epi64(sums[0], 0) | _mm256_extract_epi64(sums[0], 2));
 }
@@ -88,11 +92,12 @@ AVX2 void avx2_write(char* out, const char* source, const char* other, int64_t b
 
 constexpr Loops kAvx2{avx2_read, avx2_write<false>, avx2_write<true>};
 
-AVX512 uint64_t avx512_read(const char* source, int64_t bytes) {
+AVX512 uint64_t avx512_read(const char* source, const char* other, int64_t bytes) {
   __m512i sums[4];
   for (__m512i& sum : sums) sum = _mm512_setzero_si512();
   for (int64_t at = 0; at < bytes; at += 256)
-    for (int i = 0; i < 4; ++i) sums[i] = _mm512_or_si512(sums[i], _mm512_loadu_si512(source + at + 64 * i));
+    for (const char* from : {source, other})
+      for (int i = 0; from && i < 4; ++i) sums[i] = _mm512_or_si512(sums[i], _mm512_loadu_si512(from + at + 64 * i));
   for (int i = 1; i < 4; ++i) sums[0] = _mm512_or_si512(sums[0], sums[i]);
   return static_cast<uint64_t>(_mm512_reduce_or_epi64(sums[0]));
 }
@@ -140,10 +145,12 @@ void share_out(int64_t bytes, int threads, int64_t repeats, const Move& move) {
     });
 }
 
-void read_bytes(const Bytes& source, int threads, int64_t repeats) {
-  auto* data = reinterpret_cast<const char*>(source.data());
-  share_out(source.nbytes(), threads, repeats,
-            [=](int64_t from, int64_t bytes) { sink = loops().read(data + from, bytes); });
+void read_bytes(const Bytes& source, const std::optional<Bytes>& other, int threads, int64_t repeats) {
+  auto* one = reinterpret_cast<const char*>(source.data());
+  auto* two = other ? reinterpret_cast<const char*>(other->data()) : nullptr;
+  share_out(source.nbytes(), threads, repeats, [=](int64_t from, int64_t bytes) {
+    sink = loops().read(one + from, two ? two + from : nullptr, bytes);
+  });
 }
 
 void write_bytes(const Out& out, const Bytes& source, const std::optional<Bytes>& other, bool past_caches, int threads,
@@ -160,12 +167,13 @@ void write_bytes(const Out& out, const Bytes& source, const std::optional<Bytes>
 }
 
 template <class T, class Number>
-void scalar(const Bytes& logits, const Bytes& labels, const Out& loss, const std::optional<Out>& grad) {
-  const int64_t rows = static_cast<int64_t>(labels.nbytes() / sizeof(int64_t));
-  const int64_t classes = static_cast<int64_t>(logits.nbytes() / sizeof(T)) / rows;
-  scalar_rows<T, Number>(reinterpret_cast<const T*>(logits.data()), reinterpret_cast<const int64_t*>(labels.data()),
-                         rows, classes, reinterpret_cast<Number*>(loss.data()),
-                         grad ? reinterpret_cast<T*>(grad->data()) : nullptr);
+void scalar(const Bytes& logits, const Bytes& labels, bool dense, const Out& loss, const std::optional<Out>& grad) {
+  const auto rows = static_cast<int64_t>(loss.nbytes() / sizeof(Number));
+  const auto classes = static_cast<int64_t>(logits.nbytes() / sizeof(T)) / rows;
+  scalar_rows<T, Number>(reinterpret_cast<const T*>(logits.data()),
+                         dense ? nullptr : reinterpret_cast<const int64_t*>(labels.data()),
+                         dense ? reinterpret_cast<const T*>(labels.data()) : nullptr, rows, classes,
+                         reinterpret_cast<Number*>(loss.data()), grad ? reinterpret_cast<T*>(grad->data()) : nullptr);
 }
 
 }  // namespace
@@ -176,9 +184,12 @@ NB_MODULE(_roofline, module) {
   using namespace nb::literals;
   const auto without_gil = nb::call_guard<nb::gil_scoped_release>();
   const auto other = "other"_a.none(), grad = "grad"_a.none();
-  module.def("read", &read_bytes, "source"_a, "threads"_a, "repeats"_a, without_gil);
+  module.def("read", &read_bytes, "source"_a, other, "threads"_a, "repeats"_a, without_gil);
   module.def("write", &write_bytes, "out"_a, "source"_a, other, "past_caches"_a, "threads"_a, "repeats"_a, without_gil);
-  module.def("scalar_float32", &scalar<float, float>, "logits"_a, "labels"_a, "loss"_a, grad, without_gil);
-  module.def("scalar_float64", &scalar<double, double>, "logits"_a, "labels"_a, "loss"_a, grad, without_gil);
-  module.def("scalar_bfloat16", &scalar<BFloat16, float>, "logits"_a, "labels"_a, "loss"_a, grad, without_gil);
+  const auto def_scalar = [&](const char* name, auto* rows) {
+    module.def(name, rows, "logits"_a, "labels"_a, "dense"_a, "loss"_a, grad, without_gil);
+  };
+  def_scalar("scalar_float32", &scalar<float, float>);
+  def_scalar("scalar_float64", &scalar<double, double>);
+  def_scalar("scalar_bfloat16", &scalar<BFloat16, float>);
 }

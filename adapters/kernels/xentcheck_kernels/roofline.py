@@ -2,7 +2,8 @@
 
 A roofline moves the bytes that a loss must move and computes nothing of them: forward reads the logits, loss and
 gradient read them and write as many; rows of labels are one more read. (Williams, Waterman and Patterson, "Roofline",
-CACM 52(4), 2009, of whose two limits this is the memory's.)
+CACM 52(4), 2009, of whose two limits this is the memory's.) It goes from end to end, as who computes row after row
+does: a processor may have more to give to several streams at once.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ STEP = 256
 """Bytes that are moved at a time; what is beyond the last whole step of an array is left out."""
 
 
-def read(source: Array, *, threads: int = 1, repeats: int = 1) -> None:
-    """Read a contiguous array from end to end, `repeats` times, each of the threads a part of its own."""
-    _roofline.read(_bytes(source), threads=threads, repeats=repeats)
+def read(source: Array, other: Array | None = None, *, threads: int = 1, repeats: int = 1) -> None:
+    """Read a contiguous array, or two side by side, from end to end, `repeats` times, each thread parts of its own.
+    Raises ValueError for arrays of different sizes."""
+    _of_one_size(source, other)
+    two = None if other is None else _bytes(other)
+    _roofline.read(_bytes(source), two, threads=threads, repeats=repeats)
 
 
 def write(
@@ -38,9 +42,7 @@ def write(
     past_caches  by non-temporal stores: `out` must begin at a multiple of 64 bytes, ValueError otherwise
     Raises ValueError also for arrays of different sizes.
     """
-    given = [array for array in (out, source, other) if array is not None]
-    if len({array.nbytes for array in given}) != 1:
-        raise ValueError(f"arrays must have as many bytes, got {', '.join(str(array.nbytes) for array in given)}")
+    _of_one_size(out, source, other)
     two = None if other is None else _bytes(other)
     _roofline.write(_bytes(out), _bytes(source), two, past_caches=past_caches, threads=threads, repeats=repeats)
 
@@ -48,11 +50,18 @@ def write(
 def scalar(logits: Array, labels: Array, loss: Array, grad: Array | None = None) -> None:
     """Loss of each row, and the gradient of their mean, one number at a time and unchecked.
 
-    logits (N, C) float32, float64 or bfloat16; labels (N,) int64; loss (N,) float32, of float64 logits float64; grad as
-    logits. All contiguous. AttributeError for another dtype.
+    logits (N, C) float32, float64 or bfloat16; labels (N,) int64, or (N, C) as logits; loss (N,) float32, of float64
+    logits float64; grad as logits. All contiguous. AttributeError for another dtype.
     """
     rows = getattr(_roofline, f"scalar_{logits.dtype.name}")
-    rows(_bytes(logits), _bytes(labels), _bytes(loss), None if grad is None else _bytes(grad))
+    dense = labels.ndim == logits.ndim
+    rows(_bytes(logits), _bytes(labels), dense, _bytes(loss), None if grad is None else _bytes(grad))
+
+
+def _of_one_size(*arrays: Array | None) -> None:
+    sizes = [array.nbytes for array in arrays if array is not None]
+    if len({*sizes}) != 1:
+        raise ValueError(f"arrays must have as many bytes, got {', '.join(map(str, sizes))}")
 
 
 def _bytes(array: Array) -> Array:
