@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Callable
 
 import numpy as np
@@ -18,24 +19,32 @@ from xentcheck_adapters.workload import Repeat, Workload, repeated
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "z_loss")
 _VARIABLE = "XENTCHECK_KERNELS_ISA"
 
-# Arithmetic in float32, sums of few values in it and of those in float64; the loss of 16-bit logits stays float32.
-PRECISION = {dtype: Precision("wide", "pairwise", row_sums="wide") for dtype in FLOAT_DTYPES}
+# Running sums of float64 that a kernel keeps of a row of labels, the smallest number of them.
+_LANES = {"avx512": 16, "avx2": 8, "portable": 4}
 
 
-def described(name: str, adapter: str, **details: Any) -> Subject:
-    """The subject of a door to the kernels: what they all have in common, and what its adapter says of it."""
+def _precision(kernel: str) -> dict[str, Precision]:
+    """Arithmetic in float32, few values at a time added up in it, and those in float64; 16 bits are rounded once."""
+    widened = {dtype: Precision("wide", "pairwise", row_sums="wide") for dtype in FLOAT_DTYPES}
+    return {**widened, "float64": Precision("wide", "lane", _LANES[kernel])}
+
+
+def described(name: str, adapter: str, kernel: str, environment: Mapping[str, str], **details: Any) -> Subject:
+    """The subject of a door to a kernel: what they all have in common, and what its adapter says of it."""
     return Subject(
         name=f"kernels.{name}",
         adapter=adapter,
         framework="kernels",
         mode="eager",
         labels=("index", "dense"),
-        precision=PRECISION,
+        precision=_precision(kernel),
         reductions=REDUCTIONS,
         label_dtypes=("int64", "int32"),
+        environment={**environment, _VARIABLE: kernel},
+        options=frozenset(_OPTIONS),
         mean_divides_by={"index": "weights", "dense": "rows"},
         zero_times_inf="zero",
-        **{"options": frozenset(_OPTIONS), **details},
+        **details,
     )
 
 
@@ -43,13 +52,14 @@ SUBJECTS = tuple(
     described(
         name,
         "kernels_cpu",
+        name,
+        {},
         api="xentcheck_kernels.cross_entropy",
         requires=("numpy", "ml_dtypes", "xentcheck_kernels", "xentcheck_kernels._cpu"),
-        environment={_VARIABLE: name},
         timed=True,
-        vector_bytes=width,
+        vector_bytes=4 * lanes,
     )
-    for name, width in (("avx512", 64), ("avx2", 32), ("portable", 16))
+    for name, lanes in _LANES.items()
 )
 
 
@@ -119,11 +129,15 @@ def keywords(call: Call, write: Callable[[str, Call], str]) -> Keywords:
     )
 
 
+def forced(subject: Subject) -> tuple[str, ...]:
+    """The lines that choose the subject's kernel before any other is."""
+    return "import os", f'os.environ["{_VARIABLE}"] = "{subject.environment[_VARIABLE]}"'
+
+
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "kernels.NAME" as lines."""
-    forced = ("import os", f'os.environ["{_VARIABLE}"] = "{subject.environment[_VARIABLE]}"')
     types = ("import ml_dtypes",) if is_bfloat16(call.logits) else ()
-    imports = (*types, *forced, "from xentcheck_kernels import cross_entropy")
+    imports = (*types, *forced(subject), "from xentcheck_kernels import cross_entropy")
     upstream = "" if call.upstream is None else f", grad_output={in_its_dtype('upstream', call)}"
     arrays = f"{in_its_dtype('logits', call)}, {in_its_dtype('labels', call)}"
     text = f"cross_entropy({arrays}{keywords(call, in_its_dtype)}, grad=True{upstream})"

@@ -33,10 +33,11 @@ SUBJECTS = (
     kernels_cpu.described(
         "torch",
         "kernels_torch",
+        "portable",  # on every processor: the door is judged here, and its bits should not depend on where
+        torch_cross_entropy.ENVIRONMENT,
         api="xentcheck_kernels.torch_loss.cross_entropy",
         requires=("torch", "xentcheck_kernels", "xentcheck_kernels._cpu"),
         procedures=frozenset(_PROCEDURES),
-        environment=torch_cross_entropy.ENVIRONMENT,
     ),
 )
 
@@ -71,5 +72,8 @@ def timed(subject: str, workload: Workload) -> Repeat:
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "kernels.torch" as lines."""
     text = f"cross_entropy(x, y{kernels_cpu.keywords(call, torch_recipe.tensor)})"
-    imports = ("from xentcheck_kernels.torch_loss import cross_entropy",)
+    imports = (
+        *kernels_cpu.forced(subject),
+        "from xentcheck_kernels.torch_loss import cross_entropy",
+    )
     return torch_recipe.autograd(LossText(text, call, imports=imports))

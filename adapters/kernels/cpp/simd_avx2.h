@@ -110,7 +110,7 @@ struct F32 {
     static double power(double x, double reference) {
       return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);
     }
-    reg clamp(reg x) const { return x; }
+    static constexpr bool is_fast = true;
     reg operator()(reg x) const {
       reg bounded = _mm256_min_ps(most, max(least, x));  // what is not has no exponent; NaN stays
       reg t = fma(bounded, set(log2e), set(magic)), u = sub(t, set(magic));
@@ -122,6 +122,7 @@ struct F32 {
       return _mm256_and_ps(_mm256_cmp_ps(x, least, _CMP_NLT_UQ), p);
     }
     reg add_to(reg sum, reg x) const { return add(sum, (*this)(x)); }
+    reg careful(reg x) const { return (*this)(x); }
 
    private:
     Exp(real reference, real n, real factor)

@@ -31,11 +31,9 @@ struct F32 {
     return _mm512_mask_mov_ps(set(-INFINITY), first16(n), widened(_mm256_maskz_loadu_epi16(first16(n), p), T{}));
   }
 
-  // To nearest even, bfloat16 in the upper halves; the processor's own conversion makes zeros of subnormals.
-  static __m512i rounded(reg v) {
-    __m512i b = _mm512_castps_si512(v), odd = _mm512_and_si512(_mm512_srli_epi32(b, 16), _mm512_set1_epi32(1));
-    return _mm512_add_epi32(_mm512_add_epi32(b, _mm512_set1_epi32(0x7fff)), odd);
-  }
+  // To the nearest bfloat16, in the upper halves; of two that are as near, away from zero, which is one addition instead
+  // of four operations. (The processor's own conversion makes zeros of subnormals.)
+  static __m512i rounded(reg v) { return _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000)); }
   static __m256i narrowed(reg v, bfloat16) { return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded(v), 16)); }
   static __m256i narrowed(reg v, float16) { return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT); }
   static void store(float* p, reg v) { _mm512_storeu_ps(p, v); }
@@ -98,7 +96,8 @@ struct F32 {
     static constexpr real magic = 0x1.8p+19;  // added to t it leaves multiples of 1/16
     static constexpr real log2e = 0x1.715476p+0f, log2e_low = 0x1.4ae0cp-26f;
     real reference;
-    reg n, powers;
+    reg n, powers, scaled_powers;
+    bool is_fast;  // whether operator() holds: then n is in its powers already
 
     static Exp at(real reference) { return Exp(reference, reference, 1); }
     // times factor / total, whose power of two joins the reference: it neither underflows nor overflows on its own
@@ -111,32 +110,37 @@ struct F32 {
     static double power(double x, double reference) {
       return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);
     }
-    // Without it what is as far below as -inf becomes NaN instead of 0. NaN stays.
-    reg clamp(reg x) const { return max(set((reference - 600) * 0.6931f), x); }
-    reg operator()(reg x) const {
-      const Terms e(*this, x);
-      return fma(mul(e.power, e.r), e.slope, e.power);
+    reg operator()(reg x) const {  // NaN for -inf, and what is as far below
+      const Terms e(x);
+      const reg power = _mm512_scalef_ps(entry(e, scaled_powers), e.u);
+      return fma(mul(power, e.r), e.slope, power);
     }
     reg add_to(reg sum, reg x) const {
-      const Terms e(*this, x);
-      return fma(e.power, fma(e.slope, e.r, set(1)), sum);
+      const Terms e(x);
+      return fma(_mm512_scalef_ps(entry(e, scaled_powers), e.u), fma(e.slope, e.r, set(1)), sum);
+    }
+    reg careful(reg x) const {  // 0 for -inf; with any n
+      const Terms e(max(set((reference - 600) * 0.6931f), x));
+      const reg power = _mm512_scalef_ps(entry(e, powers), sub(e.u, n));
+      return fma(mul(power, e.r), e.slope, power);
     }
 
    private:
     struct Terms {
-      reg r, power, slope;
-      Terms(const Exp& e, reg x) {
-        reg t = fma(x, set(log2e), set(magic)), u = sub(t, set(magic));
+      reg t, u, r, slope;
+      explicit Terms(reg x) {
+        t = fma(x, set(log2e), set(magic)), u = sub(t, set(magic));
         r = fma(x, set(log2e_low), _mm512_fmsub_ps(x, set(log2e), u));
-        power = _mm512_scalef_ps(_mm512_permutexvar_ps(_mm512_castps_si512(t), e.powers), sub(u, e.n));
         slope = fma(fma(r, set(0x1.c6b29ap-5f), set(0x1.ebff92p-3f)), r, set(0x1.62e43p-1f));
       }
     };
-    Exp(real reference, real n, real factor) : reference(reference), n(set(n)) {
+    static reg entry(const Terms& e, reg table) { return _mm512_permutexvar_ps(_mm512_castps_si512(e.t), table); }
+    Exp(real reference, real n, real factor) : reference(reference), n(set(n)), is_fast(std::fabs(n) <= 100) {
       alignas(64) static const float table[16] = {
           0x1p+0f, 0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f, 0x1.306fep+0f, 0x1.3dea64p+0f, 0x1.4bfdaep+0f, 0x1.5ab07ep+0f,
           0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f, 0x1.9c4918p+0f, 0x1.ae89fap+0f, 0x1.c199bep+0f, 0x1.d5818ep+0f, 0x1.ea4afap+0f};
       powers = mul(load(table), set(factor));
+      scaled_powers = _mm512_scalef_ps(powers, set(-n));
     }
   };
 
@@ -147,6 +151,7 @@ struct F32 {
     static constexpr int down = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
     real reference;
     reg n, low, high;
+    static constexpr bool is_fast = true;
 
     static Exp16 at(real reference) { return Exp16(reference, reference, 1); }
     Exp16 times(double factor, double total) const {
@@ -155,7 +160,6 @@ struct F32 {
       return Exp16(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
     }
     static double power(double x, double reference) { return exp2(x * log2e - reference); }
-    reg clamp(reg x) const { return x; }  // -inf becomes 0 as it is
     reg operator()(reg x) const {
       const Terms e(*this, x);
       return mul(e.power, e.rest);
@@ -164,6 +168,7 @@ struct F32 {
       const Terms e(*this, x);
       return fma(e.power, e.rest, sum);
     }
+    reg careful(reg x) const { return (*this)(x); }  // 0 for -inf as it is
 
    private:
     struct Terms {
@@ -228,7 +233,8 @@ struct F64 {
   struct Exp {
     static constexpr real magic = 0x1.8p+48, log2e = 0x1.71547652b82fep+0, log2e_low = 0x1.777d0ffda0d24p-56;
     real reference;
-    reg n, low, high;
+    reg n, low, high, scaled_low, scaled_high;
+    bool is_fast;
 
     static Exp at(real reference) { return Exp(reference, reference, 1); }
     Exp times(double factor, double total) const {
@@ -239,20 +245,24 @@ struct F64 {
     static double power(double x, double reference) {
       return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);
     }
-    reg clamp(reg x) const { return max(set((reference - 5000) * 0.6931), x); }
     reg operator()(reg x) const {
-      const Terms e(*this, x);
-      return fma(mul(e.power, e.r), e.slope, e.power);
+      const Terms e(x);
+      const reg power = _mm512_scalef_pd(entry(e, scaled_low, scaled_high), e.u);
+      return fma(mul(power, e.r), e.slope, power);
     }
     reg add_to(reg sum, reg x) const { return add(sum, (*this)(x)); }
+    reg careful(reg x) const {
+      const Terms e(max(set((reference - 5000) * 0.6931), x));
+      const reg power = _mm512_scalef_pd(entry(e, low, high), sub(e.u, n));
+      return fma(mul(power, e.r), e.slope, power);
+    }
 
    private:
     struct Terms {
-      reg r, power, slope;
-      Terms(const Exp& e, reg x) {
-        reg t = fma(x, set(log2e), set(magic)), u = sub(t, set(magic));
+      reg t, u, r, slope;
+      explicit Terms(reg x) {
+        t = fma(x, set(log2e), set(magic)), u = sub(t, set(magic));
         r = fma(x, set(log2e_low), _mm512_fmsub_pd(x, set(log2e), u));
-        power = _mm512_scalef_pd(_mm512_permutex2var_pd(e.low, _mm512_castpd_si512(t), e.high), sub(u, e.n));
         slope = fma(r, set(0x1.430a1d168bf62p-13), set(0x1.5d897e66039f9p-10));
         slope = fma(slope, r, set(0x1.3b2ab6fb41170p-7));
         slope = fma(slope, r, set(0x1.c6b08d6f2a0b1p-5));
@@ -260,12 +270,14 @@ struct F64 {
         slope = fma(slope, r, set(0x1.62e42fefa39f3p-1));
       }
     };
-    Exp(real reference, real n, real factor) : reference(reference), n(set(n)) {
+    static reg entry(const Terms& e, reg low, reg high) { return _mm512_permutex2var_pd(low, _mm512_castpd_si512(e.t), high); }
+    Exp(real reference, real n, real factor) : reference(reference), n(set(n)), is_fast(std::fabs(n) <= 1000) {
       alignas(64) static const double powers[16] = {
           0x1p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0, 0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0,
           0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0, 0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0,
           0x1.9c49182a3f090p+0, 0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
       low = mul(load(powers), set(factor)), high = mul(load(powers + 8), set(factor));
+      scaled_low = _mm512_scalef_pd(low, set(-n)), scaled_high = _mm512_scalef_pd(high, set(-n));
     }
   };
 };

@@ -107,7 +107,7 @@ struct F32 : Vectors<float, uint32_t> {
       return Exp(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
     }
     static double power(double x, double reference) { return F64::Exp::power(x, reference); }
-    reg clamp(reg x) const { return x; }
+    static constexpr bool is_fast = true;
     reg operator()(reg x) const {
       reg bounded = min(most, max(least, x));
       reg t = bounded * log2e + magic, u = t - magic;
@@ -120,6 +120,7 @@ struct F32 : Vectors<float, uint32_t> {
       return zero_where_below(x, least, p);
     }
     reg add_to(reg sum, reg x) const { return add(sum, (*this)(x)); }
+    reg careful(reg x) const { return (*this)(x); }
 
    private:
     Exp(real reference, real n, real factor)
