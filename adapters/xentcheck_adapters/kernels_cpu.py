@@ -19,6 +19,7 @@ from xentcheck_adapters.workload import Repeat, Workload, repeated
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "z_loss")
 _VARIABLE = "XENTCHECK_KERNELS_ISA"
 
+_VECTOR_BYTES = {"avx512": 64, "avx2": 32, "portable": 16}
 # Running sums of float64 that a kernel keeps of a row of labels, the smallest number of them.
 _LANES = {"avx512": 16, "avx2": 8, "portable": 4}
 
@@ -57,9 +58,9 @@ SUBJECTS = tuple(
         api="xentcheck_kernels.cross_entropy",
         requires=("numpy", "ml_dtypes", "xentcheck_kernels", "xentcheck_kernels._cpu"),
         timed=True,
-        vector_bytes=4 * lanes,
+        vector_bytes=width,
     )
-    for name, lanes in _LANES.items()
+    for name, width in _VECTOR_BYTES.items()
 )
 
 
