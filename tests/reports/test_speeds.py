@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from xentcheck_reports import RunHeader, Speeds, Timing, read_speeds, render_bench, write_speeds
+from xentcheck_reports import (
+    Record,
+    Run,
+    RunHeader,
+    Speeds,
+    Timing,
+    read_speeds,
+    render_bench,
+    write_report,
+    write_speeds,
+)
 
 
 def timing(subject: str = "kernels.avx512", seconds: tuple[float, ...] = (2e-3,), **fields: Any) -> Timing:
@@ -79,6 +89,15 @@ def test_the_page_has_a_figure_and_a_table_and_tells_who_was_not_timed(speeds: C
     assert page.count(">torch.eager<") == 2  # in the key of the figure, and at the head of the table
     assert "it &lt;died&gt;" in page
     assert render_bench(of) == page
+
+
+def test_a_report_links_to_a_benchmark_beside_it(
+    tmp_path: Path, speeds: Callable[..., Speeds], run: Callable[..., Run], record: Callable[..., Record]
+) -> None:
+    conformance = run(record())
+    assert "bench.html" not in write_report(conformance, tmp_path).read_text(encoding="utf-8")
+    write_speeds(speeds(timing()), tmp_path)
+    assert "bench.html" in write_report(conformance, tmp_path).read_text(encoding="utf-8")
 
 
 def test_a_benchmark_in_which_nobody_was_timed_has_a_page(speeds: Callable[..., Speeds]) -> None:

@@ -2,8 +2,8 @@
 
 A compiler that takes the scalar way round, or a dispatch that chooses it, computes the same and says nothing; only time
 tells. So each is held against the loss as a scalar loop, in turn in one run, where the logits stay in the caches: it
-must be faster by a quarter as many times as its vectors have lanes. Where their arithmetic is all that there is it is
-so by more than all of them; what is left aside of that is for logarithms, for conversions, and for other processors.
+must be faster by a quarter as many times as its vectors have lanes. Measured, it is so by a third of them, with rows of
+labels and the vectors of any processor, to twice all of them, with class indices and AVX-512.
 """
 
 from __future__ import annotations
