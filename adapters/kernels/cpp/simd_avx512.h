@@ -1,45 +1,58 @@
-// Vectors of AVX-512. Included inside the namespace of its instruction set: nothing here may be shared with a translation
-// unit that was built for another one, where the linker would keep one of the two.
+// Vectors of AVX-512. Included inside the namespace of its instruction set: nothing here may be shared with a
+// translation unit that was built for another one, where the linker would keep one of the two.
 //
-// Exponentials are exp(x) 2^-N, N an integer: a power of two moves no digit. With t = x log2(e) rounded to a multiple of
-// 1/16 they are 2^(t - N) p(x log2(e) - t): a table, an exact scaling that underflows gradually, and a polynomial. One that
-// N is too small for is large or inf, never wrong.
+// Exponentials are exp(x) 2^-N, N an integer: a power of two moves no digit. With t = x log2(e) rounded to a multiple
+// of 1/16 they are 2^(t - N) p(x log2(e) - t): a table, an exact scaling that underflows gradually, and a polynomial.
+// One that N is too small for is large or inf, never wrong.
 
-struct bfloat16 { uint16_t bits; };
-struct float16 { uint16_t bits; };
+struct bfloat16 {
+  uint16_t bits;
+};
+struct float16 {
+  uint16_t bits;
+};
 
 static inline __mmask16 first16(int n) { return static_cast<__mmask16>((1u << n) - 1); }
-
-struct F64;
 
 struct F32 {
   using real = float;
   using reg = __m512;
-  using wide = F64;
   static constexpr int width = 16;
   static constexpr real largest_reference = 80000;  // to which the rounding of t by addition reaches
   static constexpr real headroom = 0x1p+40f;        // largest sum of a lane that the reference is near enough for
 
   static reg set(real a) { return _mm512_set1_ps(a); }
   static reg load(const float* p) { return _mm512_loadu_ps(p); }
-  static reg widened(__m256i v, bfloat16) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16)); }
+  static reg widened(__m256i v, bfloat16) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16));
+  }
   static reg widened(__m256i v, float16) { return _mm512_cvtph_ps(v); }
-  template <class T> static reg load(const T* p) { return widened(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), T{}); }
+  template <class T>
+  static reg load(const T* p) {
+    return widened(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), T{});
+  }
   // the first n values, and -inf
   static reg load_part(const float* p, int n) { return _mm512_mask_loadu_ps(set(-INFINITY), first16(n), p); }
-  template <class T> static reg load_part(const T* p, int n) {
+  template <class T>
+  static reg load_part(const T* p, int n) {
     return _mm512_mask_mov_ps(set(-INFINITY), first16(n), widened(_mm256_maskz_loadu_epi16(first16(n), p), T{}));
   }
 
-  // To the nearest bfloat16, in the upper halves; of two that are as near, away from zero, which is one addition instead
-  // of four operations. (The processor's own conversion makes zeros of subnormals.)
+  // To the nearest bfloat16, in the upper halves; of two that are as near, away from zero, which is one addition
+  // instead of four operations. (The processor's own conversion makes zeros of subnormals.)
   static __m512i rounded(reg v) { return _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(0x8000)); }
   static __m256i narrowed(reg v, bfloat16) { return _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded(v), 16)); }
   static __m256i narrowed(reg v, float16) { return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT); }
   static void store(float* p, reg v) { _mm512_storeu_ps(p, v); }
-  template <class T> static void store(T* p, reg v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowed(v, T{})); }
+  template <class T>
+  static void store(T* p, reg v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrowed(v, T{}));
+  }
   static void store_part(float* p, reg v, int n) { _mm512_mask_storeu_ps(p, first16(n), v); }
-  template <class T> static void store_part(T* p, reg v, int n) { _mm256_mask_storeu_epi16(p, first16(n), narrowed(v, T{})); }
+  template <class T>
+  static void store_part(T* p, reg v, int n) {
+    _mm256_mask_storeu_epi16(p, first16(n), narrowed(v, T{}));
+  }
 
   // Two registers of values that follow one another, in whatever order between the two is cheapest: `load_twins` and
   // `store_twins` agree on it.
@@ -50,18 +63,27 @@ struct F32 {
     a = _mm512_castsi512_ps(_mm512_slli_epi32(v, 16));
     b = _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32(static_cast<int>(0xffff0000))));
   }
-  template <bool STREAM> static void store_bits(void* p, __m512i v) {
-    if (STREAM) _mm512_stream_si512(static_cast<__m512i*>(p), v);
-    else _mm512_storeu_si512(p, v);
+  template <bool STREAM>
+  static void store_bits(void* p, __m512i v) {
+    if (STREAM)
+      _mm512_stream_si512(static_cast<__m512i*>(p), v);
+    else
+      _mm512_storeu_si512(p, v);
   }
-  template <bool STREAM> static void store_pair(float* p, reg a, reg b) {
+  template <bool STREAM>
+  static void store_pair(float* p, reg a, reg b) {
     store_bits<STREAM>(p, _mm512_castps_si512(a)), store_bits<STREAM>(p + 16, _mm512_castps_si512(b));
   }
-  template <bool STREAM, class T> static void store_pair(T* p, reg a, reg b) {
+  template <bool STREAM, class T>
+  static void store_pair(T* p, reg a, reg b) {
     store_bits<STREAM>(p, _mm512_inserti64x4(_mm512_castsi256_si512(narrowed(a, T{})), narrowed(b, T{}), 1));
   }
-  template <bool STREAM, class T> static void store_twins(T* p, reg a, reg b) { store_pair<STREAM>(p, a, b); }
-  template <bool STREAM> static void store_twins(bfloat16* p, reg a, reg b) {
+  template <bool STREAM, class T>
+  static void store_twins(T* p, reg a, reg b) {
+    store_pair<STREAM>(p, a, b);
+  }
+  template <bool STREAM>
+  static void store_twins(bfloat16* p, reg a, reg b) {
     store_bits<STREAM>(p, _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(rounded(a), 16), rounded(b)));
   }
   static void fence() { _mm_sfence(); }
@@ -74,8 +96,12 @@ struct F32 {
   static real max_of(reg a) { return _mm512_reduce_max_ps(a); }
   static bool any_above(reg a, real b) { return _mm512_cmp_ps_mask(a, set(b), _CMP_NLE_UQ) != 0; }  // or NaN
   static reg first(reg v, int n, reg others) { return _mm512_mask_mov_ps(others, first16(n), v); }
-  static reg with_lane(reg v, int lane, real a) { return _mm512_mask_mov_ps(v, static_cast<__mmask16>(1u << lane), set(a)); }
-  static reg zero_where_zero(reg of, reg v) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(of, set(0), _CMP_NEQ_UQ), v); }
+  static reg with_lane(reg v, int lane, real a) {
+    return _mm512_mask_mov_ps(v, static_cast<__mmask16>(1u << lane), set(a));
+  }
+  static reg zero_where_zero(reg of, reg v) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(of, set(0), _CMP_NEQ_UQ), v);
+  }
   static void halves(reg v, __m512d& low, __m512d& high) {
     low = _mm512_cvtps_pd(_mm512_castps512_ps256(v)), high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
   }
@@ -136,16 +162,17 @@ struct F32 {
     };
     static reg entry(const Terms& e, reg table) { return _mm512_permutexvar_ps(_mm512_castps_si512(e.t), table); }
     Exp(real reference, real n, real factor) : reference(reference), n(set(n)), is_fast(std::fabs(n) <= 100) {
-      alignas(64) static const float table[16] = {
-          0x1p+0f, 0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f, 0x1.306fep+0f, 0x1.3dea64p+0f, 0x1.4bfdaep+0f, 0x1.5ab07ep+0f,
-          0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f, 0x1.9c4918p+0f, 0x1.ae89fap+0f, 0x1.c199bep+0f, 0x1.d5818ep+0f, 0x1.ea4afap+0f};
+      alignas(64) static const float table[16] = {0x1p+0f,        0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f,
+                                                  0x1.306fep+0f,  0x1.3dea64p+0f, 0x1.4bfdaep+0f, 0x1.5ab07ep+0f,
+                                                  0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f, 0x1.9c4918p+0f,
+                                                  0x1.ae89fap+0f, 0x1.c199bep+0f, 0x1.d5818ep+0f, 0x1.ea4afap+0f};
       powers = mul(load(table), set(factor));
       scaled_powers = _mm512_scalef_ps(powers, set(-n));
     }
   };
 
-  // The same for 16-bit logits, by 32 powers and a parabola. x log2(e) - N is rounded, which errs by 2^-24 of it; and the
-  // float32 next to log2(e) stands for it, so these are powers of a base that is 1.3e-8 off, in `power` as well.
+  // The same for 16-bit logits, by 32 powers and a parabola. x log2(e) - N is rounded, which errs by 2^-24 of it; and
+  // the float32 next to log2(e) stands for it, so these are powers of a base that is 1.3e-8 off, in `power` as well.
   struct Exp16 {
     static constexpr real log2e = 0x1.715476p+0f, magic = 0x1.8p+18;
     static constexpr int down = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
@@ -183,101 +210,15 @@ struct F32 {
     };
     Exp16(real reference, real n, real factor) : reference(reference), n(set(n)) {
       alignas(64) static const float table[32] = {
-          0x1p+0f, 0x1.059b0ep+0f, 0x1.0b5586p+0f, 0x1.11301ep+0f, 0x1.172b84p+0f, 0x1.1d4874p+0f, 0x1.2387a6p+0f, 0x1.29e9ep+0f,
-          0x1.306fep+0f, 0x1.371a74p+0f, 0x1.3dea64p+0f, 0x1.44e086p+0f, 0x1.4bfdaep+0f, 0x1.5342b6p+0f, 0x1.5ab07ep+0f, 0x1.6247ecp+0f,
-          0x1.6a09e6p+0f, 0x1.71f75ep+0f, 0x1.7a1148p+0f, 0x1.82589ap+0f, 0x1.8ace54p+0f, 0x1.93737cp+0f, 0x1.9c4918p+0f, 0x1.a5503cp+0f,
-          0x1.ae89fap+0f, 0x1.b7f77p+0f, 0x1.c199bep+0f, 0x1.cb720ep+0f, 0x1.d5818ep+0f, 0x1.dfc974p+0f, 0x1.ea4afap+0f, 0x1.f50766p+0f};
+          0x1p+0f,        0x1.059b0ep+0f, 0x1.0b5586p+0f, 0x1.11301ep+0f, 0x1.172b84p+0f, 0x1.1d4874p+0f,
+          0x1.2387a6p+0f, 0x1.29e9ep+0f,  0x1.306fep+0f,  0x1.371a74p+0f, 0x1.3dea64p+0f, 0x1.44e086p+0f,
+          0x1.4bfdaep+0f, 0x1.5342b6p+0f, 0x1.5ab07ep+0f, 0x1.6247ecp+0f, 0x1.6a09e6p+0f, 0x1.71f75ep+0f,
+          0x1.7a1148p+0f, 0x1.82589ap+0f, 0x1.8ace54p+0f, 0x1.93737cp+0f, 0x1.9c4918p+0f, 0x1.a5503cp+0f,
+          0x1.ae89fap+0f, 0x1.b7f77p+0f,  0x1.c199bep+0f, 0x1.cb720ep+0f, 0x1.d5818ep+0f, 0x1.dfc974p+0f,
+          0x1.ea4afap+0f, 0x1.f50766p+0f};
       low = mul(load(table), set(factor)), high = mul(load(table + 16), set(factor));
     }
   };
 };
 
-struct F64 {
-  using real = double;
-  using reg = __m512d;
-  using wide = F64;
-  static constexpr int width = 8;
-  static constexpr real largest_reference = 1e6;
-  static constexpr real headroom = 0x1p+300;
-
-  static __mmask8 first8(int n) { return static_cast<__mmask8>((1u << n) - 1); }
-  static reg set(real a) { return _mm512_set1_pd(a); }
-  static reg load(const double* p) { return _mm512_loadu_pd(p); }
-  static reg load_part(const double* p, int n) { return _mm512_mask_loadu_pd(set(-INFINITY), first8(n), p); }
-  static void store(double* p, reg v) { _mm512_storeu_pd(p, v); }
-  static void store_part(double* p, reg v, int n) { _mm512_mask_storeu_pd(p, first8(n), v); }
-  static void load_twins(const double* p, reg& a, reg& b) { a = load(p), b = load(p + 8); }
-  template <bool STREAM> static void store_pair(double* p, reg a, reg b) {
-    if (STREAM) _mm512_stream_pd(p, a), _mm512_stream_pd(p + 8, b);
-    else store(p, a), store(p + 8, b);
-  }
-  template <bool STREAM> static void store_twins(double* p, reg a, reg b) { store_pair<STREAM>(p, a, b); }
-  static void fence() { _mm_sfence(); }
-
-  static reg add(reg a, reg b) { return _mm512_add_pd(a, b); }
-  static reg sub(reg a, reg b) { return _mm512_sub_pd(a, b); }
-  static reg mul(reg a, reg b) { return _mm512_mul_pd(a, b); }
-  static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_pd(a, b, c); }
-  static reg max(reg a, reg b) { return _mm512_max_pd(a, b); }
-  static real max_of(reg a) { return _mm512_reduce_max_pd(a); }
-  static bool any_above(reg a, real b) { return _mm512_cmp_pd_mask(a, set(b), _CMP_NLE_UQ) != 0; }
-  static reg first(reg v, int n, reg others) { return _mm512_mask_mov_pd(others, first8(n), v); }
-  static reg with_lane(reg v, int lane, real a) { return _mm512_mask_mov_pd(v, static_cast<__mmask8>(1u << lane), set(a)); }
-  static reg zero_where_zero(reg of, reg v) { return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(of, set(0), _CMP_NEQ_UQ), v); }
-
-  struct Sum {
-    reg sum = _mm512_setzero_pd();
-    void add(reg v) { sum = _mm512_add_pd(sum, v); }
-    double total() const { return _mm512_reduce_add_pd(sum); }
-  };
-  struct Exp {
-    static constexpr real magic = 0x1.8p+48, log2e = 0x1.71547652b82fep+0, log2e_low = 0x1.777d0ffda0d24p-56;
-    real reference;
-    reg n, low, high, scaled_low, scaled_high;
-    bool is_fast;
-
-    static Exp at(real reference) { return Exp(reference, reference, 1); }
-    Exp times(double factor, double total) const {
-      int up, down;
-      const double mantissa = frexp(factor, &up) / frexp(total, &down);
-      return Exp(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
-    }
-    static double power(double x, double reference) {
-      return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);
-    }
-    reg operator()(reg x) const {
-      const Terms e(x);
-      const reg power = _mm512_scalef_pd(entry(e, scaled_low, scaled_high), e.u);
-      return fma(mul(power, e.r), e.slope, power);
-    }
-    reg add_to(reg sum, reg x) const { return add(sum, (*this)(x)); }
-    reg careful(reg x) const {
-      const Terms e(max(set((reference - 5000) * 0.6931), x));
-      const reg power = _mm512_scalef_pd(entry(e, low, high), sub(e.u, n));
-      return fma(mul(power, e.r), e.slope, power);
-    }
-
-   private:
-    struct Terms {
-      reg t, u, r, slope;
-      explicit Terms(reg x) {
-        t = fma(x, set(log2e), set(magic)), u = sub(t, set(magic));
-        r = fma(x, set(log2e_low), _mm512_fmsub_pd(x, set(log2e), u));
-        slope = fma(r, set(0x1.430a1d168bf62p-13), set(0x1.5d897e66039f9p-10));
-        slope = fma(slope, r, set(0x1.3b2ab6fb41170p-7));
-        slope = fma(slope, r, set(0x1.c6b08d6f2a0b1p-5));
-        slope = fma(slope, r, set(0x1.ebfbdff82c590p-3));
-        slope = fma(slope, r, set(0x1.62e42fefa39f3p-1));
-      }
-    };
-    static reg entry(const Terms& e, reg low, reg high) { return _mm512_permutex2var_pd(low, _mm512_castpd_si512(e.t), high); }
-    Exp(real reference, real n, real factor) : reference(reference), n(set(n)), is_fast(std::fabs(n) <= 1000) {
-      alignas(64) static const double powers[16] = {
-          0x1p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0, 0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0,
-          0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0, 0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0,
-          0x1.9c49182a3f090p+0, 0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
-      low = mul(load(powers), set(factor)), high = mul(load(powers + 8), set(factor));
-      scaled_low = _mm512_scalef_pd(low, set(-n)), scaled_high = _mm512_scalef_pd(high, set(-n));
-    }
-  };
-};
+#include "simd_avx512_float64.h"

@@ -1,14 +1,27 @@
 // Vectors of the compiler's own (GCC 12, Clang 15), for any processor. Included inside the namespace of its instruction
-// set, see simd_avx512.h; where it says nothing, functions mean what they mean there. There is no fma: products and sums
-// round twice, so arguments are reduced by constants of few bits.
+// set, see simd_avx512.h; where it says nothing, functions mean what they mean there. There is no fma: products and
+// sums round twice, so arguments are reduced by constants of few bits.
 
-struct bfloat16 { uint16_t bits; };
-struct float16 { uint16_t bits; };
+struct bfloat16 {
+  uint16_t bits;
+};
+struct float16 {
+  uint16_t bits;
+};
 
 static inline float widened(float v) { return v; }
 static inline double widened(double v) { return v; }
-static inline float widened(bfloat16 v) { uint32_t b = static_cast<uint32_t>(v.bits) << 16; float f; memcpy(&f, &b, 4); return f; }
-static inline float widened(float16 v) { _Float16 h; memcpy(&h, &v, 2); return static_cast<float>(h); }
+static inline float widened(bfloat16 v) {
+  uint32_t b = static_cast<uint32_t>(v.bits) << 16;
+  float f;
+  memcpy(&f, &b, 4);
+  return f;
+}
+static inline float widened(float16 v) {
+  _Float16 h;
+  memcpy(&h, &v, 2);
+  return static_cast<float>(h);
+}
 static inline void narrow(float& to, float v) { to = v; }
 static inline void narrow(double& to, double v) { to = v; }
 static inline void narrow(bfloat16& to, float v) {  // to nearest even
@@ -16,28 +29,49 @@ static inline void narrow(bfloat16& to, float v) {  // to nearest even
   memcpy(&b, &v, 4);
   to.bits = static_cast<uint16_t>((b + 0x7fff + (b >> 16 & 1)) >> 16);
 }
-static inline void narrow(float16& to, float v) { _Float16 h = static_cast<_Float16>(v); memcpy(&to, &h, 2); }
+static inline void narrow(float16& to, float v) {
+  _Float16 h = static_cast<_Float16>(v);
+  memcpy(&to, &h, 2);
+}
 
-template <class Real, class Word> struct Vectors {
+template <class Real, class Word>
+struct Vectors {
   using real = Real;
   typedef Real reg __attribute__((vector_size(16)));
   typedef Word word __attribute__((vector_size(16)));
   static constexpr int width = 16 / sizeof(Real);
 
   static reg set(real a) { return reg{} + a; }
-  template <class T> static reg load(const T* p) { return load_part(p, width); }
-  template <class T> static reg load_part(const T* p, int n) {
+  template <class T>
+  static reg load(const T* p) {
+    return load_part(p, width);
+  }
+  template <class T>
+  static reg load_part(const T* p, int n) {
     reg v = set(-INFINITY);
     for (int i = 0; i < n; i++) v[i] = widened(p[i]);
     return v;
   }
-  template <class T> static void store(T* p, reg v) { store_part(p, v, width); }
-  template <class T> static void store_part(T* p, reg v, int n) {
+  template <class T>
+  static void store(T* p, reg v) {
+    store_part(p, v, width);
+  }
+  template <class T>
+  static void store_part(T* p, reg v, int n) {
     for (int i = 0; i < n; i++) narrow(p[i], v[i]);
   }
-  template <class T> static void load_twins(const T* p, reg& a, reg& b) { a = load(p), b = load(p + width); }
-  template <bool STREAM, class T> static void store_pair(T* p, reg a, reg b) { store(p, a), store(p + width, b); }
-  template <bool STREAM, class T> static void store_twins(T* p, reg a, reg b) { store_pair<STREAM>(p, a, b); }
+  template <class T>
+  static void load_twins(const T* p, reg& a, reg& b) {
+    a = load(p), b = load(p + width);
+  }
+  template <bool STREAM, class T>
+  static void store_pair(T* p, reg a, reg b) {
+    store(p, a), store(p + width, b);
+  }
+  template <bool STREAM, class T>
+  static void store_twins(T* p, reg a, reg b) {
+    store_pair<STREAM>(p, a, b);
+  }
   static void fence() {}
 
   static reg add(reg a, reg b) { return a + b; }
@@ -60,11 +94,15 @@ template <class Real, class Word> struct Vectors {
     for (int i = 0; i < n; i++) others[i] = v[i];
     return others;
   }
-  static reg with_lane(reg v, int lane, real a) { v[lane] = a; return v; }
+  static reg with_lane(reg v, int lane, real a) {
+    v[lane] = a;
+    return v;
+  }
   static reg zero_where_zero(reg of, reg v) { return of == 0 ? reg{} : v; }
   static reg zero_where_below(reg x, reg least, reg v) { return x < least ? reg{} : v; }
   static reg times_power(reg v, reg integer_word) {
-    return reinterpret_cast<reg>(reinterpret_cast<word>(v) + (reinterpret_cast<word>(integer_word) << (sizeof(real) == 8 ? 52 : 23)));
+    return reinterpret_cast<reg>(reinterpret_cast<word>(v) +
+                                 (reinterpret_cast<word>(integer_word) << (sizeof(real) == 8 ? 52 : 23)));
   }
 };
 
@@ -116,7 +154,8 @@ struct F32 : Vectors<float, uint32_t> {
       reg p = (r * r * q + r) + 1;
       reg k = u - n, normal = max(k, set(-100));  // in two steps, so that it underflows gradually
       p = times_power(p * factor, normal + magic);
-      p = p * times_power(set(1), (k - normal) + magic) + (bounded - bounded);  // NaN, whose exponent was changed, is NaN again
+      p = p * times_power(set(1), (k - normal) + magic) +
+          (bounded - bounded);  // NaN, whose exponent was changed, is NaN again
       return zero_where_below(x, least, p);
     }
     reg add_to(reg sum, reg x) const { return add(sum, (*this)(x)); }
