@@ -30,10 +30,11 @@ _EXTRAS = {
     "triton": "triton",
     "liger_kernel": "triton",
 }
-# The local kernels by what is missing of them: all, or what a C++ compiler makes. What pip is given, and where.
+KERNELS = "./adapters/kernels"  # a distribution of its own, from a checkout
+# What pip is given for them, by what is missing: all of it, or what a compiler makes.
 _KERNELS = {
-    "xentcheck_kernels": "./adapters/kernels",
-    "xentcheck_kernels._cpu": "--force-reinstall ./adapters/kernels (with a C++20 compiler; it was built without one)",
+    "xentcheck_kernels": KERNELS,
+    "xentcheck_kernels._cpu": f"--force-reinstall {KERNELS} (with a C++20 compiler; it was built without one)",
 }
 _CUDA_VARIANTS = ("tensorflow", "jax")
 

@@ -52,6 +52,7 @@ def test_auto_is_what_is_installed_there_and_all_is_everything(
 ) -> None:
     (tmp_path / "torch").mkdir()  # as an environment of that framework may be called
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # by which it would share what is installed here
     assert names(f"auto@{elsewhere}") == []
     assert names(f"auto@{bare_python}") == [f"numpy@{bare_python.parent.parent}"]
     assert len(names(f"all@{elsewhere}")) == len(built_in_subjects())

@@ -9,7 +9,7 @@ import click
 from xentcheck.commands.arguments import backend_option, selected
 from xentcheck.installed import versions_of
 from xentcheck.known import registered
-from xentcheck.selection import DEVICES, extras_of, install_hint, missing_modules
+from xentcheck.selection import DEVICES, KERNELS, extras_of, install_hint, missing_modules
 from xentcheck_adapters import Subject
 
 
@@ -46,11 +46,13 @@ def _jobs(subjects: list[Subject], devices: tuple[str, ...]) -> list[dict[str, s
     jobs: dict[tuple[str, str], dict[str, str]] = {}
     for subject in subjects:
         parts = subject.known_as.split(".")
-        group = ".".join(parts[:2]) if parts[0] == "keras" else parts[0]
+        group = ".".join(parts[:2]) if parts[0] in ("keras", "kernels") else parts[0]
         group += f"@{subject.interpreter}" if subject.interpreter else ""
         for device in subject.devices:
             if device in devices:
                 extras = ",".join(extras_of(subject.requires, device))
-                install = f".[{extras}]" if extras else "."
-                jobs[group, device] = {"backend": group, "device": device, "install": install}
+                install = [f".[{extras}]" if extras else "."]
+                if "xentcheck_kernels" in subject.requires:
+                    install.append(KERNELS)
+                jobs[group, device] = {"backend": group, "device": device, "install": " ".join(install)}
     return list(jobs.values())

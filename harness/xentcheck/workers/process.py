@@ -177,8 +177,9 @@ class WorkerProcess:
 
 
 def _address_space(environment: Mapping[str, str], limits: Limits) -> int:
-    """Bytes of address space; 0 (no limit) for CUDA, which maps more than any machine has."""
-    if sys.platform != "linux" or environment.get("XENTCHECK_DEVICE") == "cuda":
+    """Bytes of address space; 0 (no limit) for CUDA and AddressSanitizer, which map more than any machine has."""
+    boundless = environment.get("XENTCHECK_DEVICE") == "cuda" or "libasan" in os.environ.get("LD_PRELOAD", "")
+    if sys.platform != "linux" or boundless:
         return 0
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     return limits.address_space if hard == resource.RLIM_INFINITY else min(limits.address_space, hard)
