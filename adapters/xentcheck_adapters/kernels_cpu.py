@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, Callable
 
@@ -86,6 +87,11 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return Returned(*results)
 
     return run
+
+
+def choose_freely() -> None:
+    """Have the kernels take the fastest rows that there are, whatever those are that the subject is judged on."""
+    os.environ.pop(_VARIABLE, None)
 
 
 def _loaded(subject: str) -> Callable[..., Any]:
