@@ -14,14 +14,15 @@
 namespace xentcheck {
 namespace {
 
-constexpr int64_t kChunkBytes = 256 << 10;   // of logits: a quarter of a second-level cache, and a fraction of a millisecond
-constexpr int64_t kAloneBelow = 32 << 10;    // logits: done before another thread would have woken up
-constexpr int64_t kStreamAbove = 8 << 20;    // bytes of gradient: beyond the caches, where it need not be read before it is written
+// Logits of one chunk: a quarter of a second-level cache, and a fraction of a millisecond.
+constexpr int64_t kChunkBytes = 256 << 10;
+// So few logits are done before another thread has woken up.
+constexpr int64_t kAloneBelow = 32 << 10;
+// A gradient of more bytes than caches hold need not be read into them before it is written.
+constexpr int64_t kStreamAbove = 8 << 20;
 constexpr int64_t kLine = 64;
 
-int64_t item_bytes(DType dtype) {
-  return dtype == DType::float64 ? 8 : dtype == DType::float32 ? 4 : 2;
-}
+int64_t item_bytes(DType dtype) { return dtype == DType::float64 ? 8 : dtype == DType::float32 ? 4 : 2; }
 
 int64_t in_lines(int64_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
 
@@ -47,8 +48,8 @@ class Scratch {
   int64_t size_ = 0;
 };
 
-// As long as it lives, this thread rounds to nearest and keeps subnormal numbers. Frameworks switch that off on theirs, and
-// new threads inherit it: results would depend on who calls, and on which thread has a row.
+// As long as it lives, this thread rounds to nearest and keeps subnormal numbers. Frameworks switch that off on theirs,
+// and new threads inherit it: results would depend on who calls, and on which thread has a row.
 class StandardArithmetic {
  public:
 #if defined(__x86_64__)
@@ -80,8 +81,9 @@ double checked_denominator(const Batch& batch) {
     const int64_t label = labels[row * problem.labels_stride];
     if (label == problem.ignore_index) continue;
     if (static_cast<uint64_t>(label) >= static_cast<uint64_t>(problem.classes))
-      throw std::out_of_range("labels: row " + std::to_string(row) + " has " + std::to_string(label) + ", expected a class in [0, " +
-                              std::to_string(problem.classes) + ") or ignore_index " + std::to_string(problem.ignore_index));
+      throw std::out_of_range("labels: row " + std::to_string(row) + " has " + std::to_string(label) +
+                              ", expected a class in [0, " + std::to_string(problem.classes) + ") or ignore_index " +
+                              std::to_string(problem.ignore_index));
     sum += weight ? static_cast<double>(weight[label]) : 1;
   }
   return sum;
@@ -141,13 +143,15 @@ void evaluate(const Batch& batch) {
   const int64_t row_bytes = problem.classes * item_bytes(problem.dtype);
   problem.stream = problem.grad && problem.grad != problem.logits && rows * row_bytes > kStreamAbove;
 
-  const int threads = rows * problem.classes < kAloneBelow ? 1 : batch.threads ? batch.threads : pool.processors();
+  const int allowed = batch.threads ? batch.threads : pool.processors();
+  const int threads = rows * problem.classes < kAloneBelow ? 1 : static_cast<int>(std::min<int64_t>(allowed, rows));
   const int64_t share = std::max<int64_t>(1, (rows + threads - 1) / threads);
   const int64_t chunk_rows = std::clamp<int64_t>(kChunkBytes / std::max<int64_t>(1, row_bytes), 1, share);
   const int64_t chunks = (rows + chunk_rows - 1) / chunk_rows;
 
   // Of each thread what the rows want, then a loss and an upstream gradient for each row.
-  const int64_t room = in_lines(kernel.scratch_bytes(problem)), column = in_lines(rows * static_cast<int64_t>(sizeof(double)));
+  const int64_t room = in_lines(kernel.scratch_bytes(problem));
+  const int64_t column = in_lines(rows * static_cast<int64_t>(sizeof(double)));
   const bool has_upstream = each && batch.upstream && problem.grad;
   static thread_local Scratch memory;
   char* const scratch = memory.of(threads * room + column * (has_upstream ? 2 : 1));

@@ -24,9 +24,9 @@ struct Batch {
   int64_t loss_stride;
 };
 
-// Loss, and gradient if `problem.grad` is given. Bitwise the same for any number of threads. Throws std::out_of_range for
-// a class index outside [0, classes) that is not `ignore_index`, std::invalid_argument for a kernel that is not there,
-// and std::bad_alloc; nothing has been written then.
+// Loss, and gradient if `problem.grad` is given. Bitwise the same for any number of threads. Throws std::out_of_range
+// for a class index outside [0, classes) that is not `ignore_index`, std::invalid_argument for a kernel that is not
+// there, and std::bad_alloc; nothing has been written then.
 void evaluate(const Batch& batch);
 
 }  // namespace xentcheck

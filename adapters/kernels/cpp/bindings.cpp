@@ -1,4 +1,4 @@
-// The Python module `_cpu`: arrays as they lie in memory, taken or declined. What is declined, cpu.py explains or copies.
+// The Python module `_cpu`: arrays as they lie in memory, taken or declined; arrays.py explains or copies the latter.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -72,7 +72,8 @@ Span span_of(const Array& array) {
   const int64_t item = array.dtype().bits / 8;
   const int64_t reach = (static_cast<int64_t>(array.shape(0)) - 1) * array.stride(0) * item;
   const char* first = static_cast<const char*>(array.data());
-  return {first + (reach < 0 ? reach : 0), first + (reach > 0 ? reach : 0) + (array.ndim() > 1 ? array.shape(1) : 1) * item};
+  return {first + (reach < 0 ? reach : 0),
+          first + (reach > 0 ? reach : 0) + (array.ndim() > 1 ? array.shape(1) : 1) * item};
 }
 
 bool may_overlap(Span a, Span b) { return a.begin < b.end && b.begin < a.end; }
@@ -90,7 +91,7 @@ Reduction reduction_named(std::string_view name) {
   throw std::invalid_argument("reduction: got '" + std::string(name) + "', expected 'none', 'sum' or 'mean'");
 }
 
-// Whether the arrays were taken: everything was computed. If not, nothing was. See cpu.py for what they are.
+// Whether the arrays were taken: everything was computed. If not, nothing was. See cpu.py for what they mean.
 bool cross_entropy(nb::handle logits_given, nb::handle labels_given, nb::handle loss_given, nb::handle grad_given,
                    nb::handle weight_given, nb::handle upstream_given, int64_t ignore_index, double label_smoothing,
                    double z_loss, const char* reduction_name, std::optional<int> threads) {
@@ -179,7 +180,6 @@ NB_MODULE(_cpu, module) {
     return nb::tuple(names);
   });
   module.def("chosen", [] { return chosen_kernel().name; });
-  module.def("ffi_handler", [] {
-    return nb::capsule(reinterpret_cast<void*>(&ffi_handler), "xla._CUSTOM_CALL_TARGET");
-  });
+  module.def("ffi_handler",
+             [] { return nb::capsule(reinterpret_cast<void*>(&ffi_handler), "xla._CUSTOM_CALL_TARGET"); });
 }

@@ -18,7 +18,8 @@ const Kernel& choose() {
     if (wanted == std::string(kernel->name)) return *kernel;
     names += (names.empty() ? "" : ", ") + std::string(kernel->name);
   }
-  throw std::invalid_argument(std::string(kVariable) + ": got '" + wanted + "', expected one that was compiled and that this processor supports: " + names);
+  throw std::invalid_argument(std::string(kVariable) + ": got '" + wanted +
+                              "', expected one that was compiled and that this processor supports: " + names);
 }
 
 }  // namespace

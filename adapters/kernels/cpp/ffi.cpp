@@ -33,11 +33,16 @@ const XLA_FFI_Buffer& result(const XLA_FFI_CallFrame& frame, int64_t place) {
 
 DType float_dtype(XLA_FFI_DataType dtype) {
   switch (dtype) {
-    case XLA_FFI_DataType_F16: return DType::float16;
-    case XLA_FFI_DataType_BF16: return DType::bfloat16;
-    case XLA_FFI_DataType_F32: return DType::float32;
-    case XLA_FFI_DataType_F64: return DType::float64;
-    default: throw std::invalid_argument("xentcheck_kernels: logits of an unknown dtype");
+    case XLA_FFI_DataType_F16:
+      return DType::float16;
+    case XLA_FFI_DataType_BF16:
+      return DType::bfloat16;
+    case XLA_FFI_DataType_F32:
+      return DType::float32;
+    case XLA_FFI_DataType_F64:
+      return DType::float64;
+    default:
+      throw std::invalid_argument("xentcheck_kernels: logits of an unknown dtype");
   }
 }
 
@@ -54,9 +59,9 @@ Batch batch_of(const XLA_FFI_CallFrame& frame) {
   problem.dtype = float_dtype(logits.dtype);
   problem.classes = problem.logits_stride = problem.grad_stride = logits.dims[1];
   problem.logits = logits.data;
-  problem.label_kind = labels.rank == 2                          ? Labels::dense
+  problem.label_kind = labels.rank == 2                       ? Labels::dense
                        : labels.dtype == XLA_FFI_DataType_S32 ? Labels::int32
-                                                                 : Labels::int64;
+                                                              : Labels::int64;
   problem.labels = labels.data;
   problem.labels_stride = labels.rank == 2 ? problem.classes : 1;
   problem.weight = is_left_out(weight) ? nullptr : weight.data;

@@ -1,5 +1,5 @@
-// A small pool of threads for rows that do not depend on one another. No OpenMP: a process that has torch, NumPy and Numba
-// in it has two runtimes of that already, each with threads of its own.
+// A small pool of threads for rows that do not depend on one another. No OpenMP: a process that has torch, NumPy and
+// Numba in it has two runtimes of that already, each with threads of its own.
 #pragma once
 #include <atomic>
 #include <cstdint>

@@ -1,6 +1,7 @@
 // What ffi.cpp needs of the C interface of XLA's foreign functions, so that no JAX has to be there when this is built.
 // The names, their order and their values are those of xla/ffi/api/c_api.h (The OpenXLA Authors, Apache License 2.0),
-// which keeps them binary compatible within major version 0; a structure may grow at its end, which `struct_size` tells.
+// which keeps them binary compatible within major version 0; a structure may grow at its end, which `struct_size`
+// tells.
 #pragma once
 #include <cstddef>
 #include <cstdint>
