@@ -33,6 +33,11 @@ def test_the_verdicts_on_claims_are_borne_out_and_on_their_page() -> None:
     assert page["render"]() == (DOCS / "claims.md").read_text(encoding="utf-8"), "run: python docs/claims.py"
 
 
+def test_the_speeds_are_what_their_figures_render_to() -> None:
+    page = runpy.run_path(str(DOCS / "speed.py"))
+    assert page["render"]() == (DOCS / "speed.md").read_text(encoding="utf-8"), "run: python docs/speed.py"
+
+
 def test_the_kills_are_what_their_figures_render_to() -> None:
     page = runpy.run_path(str(DOCS / "kills.py"))
     assert page["render"]() == (DOCS / "kills.md").read_text(encoding="utf-8"), "run: python docs/kills.py"

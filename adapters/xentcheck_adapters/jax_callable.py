@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable
 
-from xentcheck_adapters import jax_autodiff, jax_procedures, jax_recipe
+from xentcheck_adapters import jax_autodiff, jax_procedures, jax_recipe, jax_timing
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.callables import (
     OPTIONS,
@@ -28,6 +28,7 @@ from xentcheck_adapters.loading import load
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import ANY_AXIS, Subject
+from xentcheck_adapters.workload import Repeat, Workload
 
 
 def subject_from_spec(spec: str) -> Subject:
@@ -73,6 +74,13 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return jax_autodiff.evaluate(jax_autodiff.gradient_step(_loss(subject, call, place)), call, place)
 
     return run
+
+
+def timed(subject: str, workload: Workload) -> Repeat:
+    """The mean of the named function, as it is written."""
+    import jax
+
+    return jax_timing.timed(_loss(subject, workload.call(), jax.devices("cpu")[0]), workload, jit=False)
 
 
 def _accepted(subject: str) -> frozenset[str]:

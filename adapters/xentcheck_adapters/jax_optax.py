@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable
 
-from xentcheck_adapters import jax_autodiff, jax_procedures, jax_recipe
+from xentcheck_adapters import jax_autodiff, jax_procedures, jax_recipe, jax_timing
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
+from xentcheck_adapters.workload import Repeat, Workload
 
 # XLA's CPU client makes as many threads as NPROC says, or the machine has cores
 _ONE_THREAD = {"NPROC": "1"}
@@ -39,6 +40,7 @@ def _subject(
         other_threads=_ONE_THREAD if mode == "eager" and form != "optax.safe" else {},
         dtype_environment=jax_autodiff.DTYPE_ENVIRONMENT,
         class_axes=(-1,) if form == "optax.safe" else ANY_AXIS,
+        timed=f"{form}.{mode}" in ("optax.int.jit", "optax.dense.jit"),
         **details,
     )
 
@@ -101,6 +103,12 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return jax.jit(once, static_argnums=4) if mode == "jit" else once
 
     return lambda call: jax_autodiff.evaluate(step(call.class_axis), call, place)
+
+
+def timed(subject: str, workload: Workload) -> Repeat:
+    """The mean of the same functions."""
+    form, _, mode = subject.rpartition(".")
+    return jax_timing.timed(_loss(form, -1), workload, jit=mode == "jit")
 
 
 def _loss(form: str, class_axis: int) -> Callable[[Any, Any], Any]:

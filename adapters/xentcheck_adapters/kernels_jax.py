@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from typing import Callable
 
-from xentcheck_adapters import jax_autodiff, jax_recipe, kernels_cpu
+from xentcheck_adapters import jax_autodiff, jax_recipe, jax_timing, kernels_cpu
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Subject
+from xentcheck_adapters.workload import Repeat, Workload
 
 SUBJECTS = (
     kernels_cpu.described(
@@ -47,6 +48,14 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return jax_autodiff.evaluate(step, call, place)
 
     return run
+
+
+def timed(subject: str, workload: Workload) -> Repeat:
+    """The loss, and its gradient, as one compiled step, by the rows that everybody gets."""
+    kernels_cpu.choose_freely()
+    from xentcheck_kernels.jax_loss import cross_entropy
+
+    return jax_timing.timed(cross_entropy, workload, jit=True)
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:

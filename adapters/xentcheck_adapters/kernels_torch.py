@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import kernels_cpu, torch_autodiff, torch_cross_entropy, torch_recipe
+from xentcheck_adapters import kernels_cpu, torch_autodiff, torch_cross_entropy, torch_recipe, torch_timing
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Subject
+from xentcheck_adapters.workload import Repeat, Workload
 
 # An operator of its own has no rule for torch.func, and its gradient none for a second derivative.
 _PROCEDURES = (
@@ -59,6 +60,14 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return torch_autodiff.evaluate(lambda logits, labels: cross_entropy(logits, labels, **given), call, place)
 
     return run
+
+
+def timed(subject: str, workload: Workload) -> Repeat:
+    """The loss, with autograd where the gradient is asked for, by the rows that everybody gets."""
+    kernels_cpu.choose_freely()
+    from xentcheck_kernels.torch_loss import cross_entropy
+
+    return torch_timing.timed(cross_entropy, workload)
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:

@@ -30,6 +30,7 @@ from xentcheck_adapters.outcome import Returned, Unavailable
 from xentcheck_adapters.poison import poison_small_arrays
 from xentcheck_adapters.recipe import Keywords, Recipe, imported, is_bfloat16
 from xentcheck_adapters.subject import Precision, Subject
+from xentcheck_adapters.workload import Repeat, Workload, repeated
 
 BUILT_IN = "numpy"
 _GRAD_OUTPUT = "grad_output"
@@ -111,6 +112,12 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return Returned(*_loss_and_gradient(function(call.logits, call.labels, grad_output=call.upstream, **given)))
 
     return run
+
+
+def timed(subject: str, workload: Workload) -> Repeat:
+    """The named function, which makes loss and gradient whatever is asked for."""
+    function, (logits, labels) = load_function(subject), workload.arrays()
+    return repeated(lambda: function(logits, labels, reduction="mean", grad_output=None))
 
 
 def _loss_and_gradient(answer: Any) -> tuple[Array, Array]:

@@ -74,6 +74,9 @@ class Subject:
     retraces         a new shape or option costs a compilation, so few of them are drawn
     slow_traces      that compilation takes seconds
     environment      variables of the worker's process; subjects with equal environments share one worker
+    timed          whether `xentcheck bench` times it beside the others: the way in which people use its framework, or
+                   in which that is fastest
+    vector_bytes   width of the vectors that it computes with; 0 if nobody knows
     other_threads  variables for a worker with another number of threads; none if nobody knows them, or asks
     dtype_environment  further variables needed for one dtype only
     interpreter   what it runs in, a Python executable or the folder of a virtual environment; None for the harness'
@@ -111,6 +114,8 @@ class Subject:
     retraces: bool = False
     slow_traces: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    timed: bool = False
+    vector_bytes: int = 0
     other_threads: Mapping[str, str] = field(default_factory=dict)
     dtype_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     dtype_requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

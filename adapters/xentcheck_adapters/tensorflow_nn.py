@@ -6,12 +6,13 @@ from __future__ import annotations
 import functools
 from typing import Callable
 
-from xentcheck_adapters import tensorflow_autodiff, tensorflow_procedures, tensorflow_recipe
+from xentcheck_adapters import tensorflow_autodiff, tensorflow_procedures, tensorflow_recipe, tensorflow_timing
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import ANY_AXIS, Precision, Subject
+from xentcheck_adapters.workload import Repeat, Workload
 
 _API = {
     "sparse": "tf.nn.sparse_softmax_cross_entropy_with_logits",
@@ -57,6 +58,7 @@ def _subject(form: str, mode: str) -> Subject:
         zero_times_inf="zero" if mode == "xla" else "nan",
         class_axes=ANY_AXIS if form == "dense" else (-1,),
         retraces=mode in _COMPILED,
+        timed=mode == "xla",
         other_threads={"TF_NUM_INTRAOP_THREADS": "2"} if mode == "eager" else {},
         environment={**tensorflow_autodiff.ENVIRONMENT, **(_DETERMINISTIC if mode == "deterministic" else {})},
     )
@@ -92,6 +94,16 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return tf.function(once, jit_compile=mode == "xla") if mode in _COMPILED else once
 
     return lambda call: tensorflow_autodiff.evaluate(step(call.class_axis), call, place)
+
+
+def timed(subject: str, workload: Workload) -> Repeat:
+    """The mean of the same functions, the whole step compiled where the mode is."""
+    import tensorflow as tf
+
+    _, form, mode = subject.split(".")
+    api = getattr(tf.nn, _API[form].rpartition(".")[2])
+    compiled = {"compile": lambda step: tf.function(step, jit_compile=mode == "xla")} if mode in _COMPILED else {}
+    return tensorflow_timing.timed(lambda logits, labels: api(labels=labels, logits=logits), workload, **compiled)
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:

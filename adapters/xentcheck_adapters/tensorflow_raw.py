@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from xentcheck_adapters import tensorflow_autodiff, tensorflow_procedures, tensorflow_recipe
+from xentcheck_adapters import tensorflow_autodiff, tensorflow_procedures, tensorflow_recipe, tensorflow_timing
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 from xentcheck_adapters.tensorflow_nn import versions
+from xentcheck_adapters.workload import Repeat, Workload
 
-__all__ = ["SUBJECTS", "offered_options", "open_subject", "recipe", "versions"]
+__all__ = ["SUBJECTS", "offered_options", "open_subject", "recipe", "timed", "versions"]
 
 _OP = {"sparse": "SparseSoftmaxCrossEntropyWithLogits", "dense": "SoftmaxCrossEntropyWithLogits"}
 _OTHER_FORM = {"sparse": "dense", "dense": "sparse"}
@@ -38,6 +39,7 @@ def _subject(form: str) -> Subject:
         devices=("cpu", "cuda"),
         form_twin=f"tf.raw.{_OTHER_FORM[form]}",
         variant_of=f"tf.{form}.eager",
+        timed=True,
         environment=tensorflow_autodiff.ENVIRONMENT,
     )
 
@@ -62,6 +64,14 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
 
     step = tensorflow_autodiff.gradient_step(loss)
     return lambda call: tensorflow_autodiff.evaluate(step, call, place)
+
+
+def timed(subject: str, workload: Workload) -> Repeat:
+    """The kernel itself, which makes loss and gradient of every row whatever is asked for."""
+    import tensorflow as tf
+
+    op = getattr(tf.raw_ops, _OP[subject.rpartition(".")[2]])
+    return tensorflow_timing.called(lambda logits, labels: op(features=logits, labels=labels), workload)
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:

@@ -14,7 +14,7 @@ import functools
 import inspect
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_procedures, torch_recipe
+from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_procedures, torch_recipe, torch_timing
 from xentcheck_adapters.call import Call
 from xentcheck_adapters.callables import (
     CLASS,
@@ -30,6 +30,7 @@ from xentcheck_adapters.loading import load
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import Keywords, LossText, Recipe, imported
 from xentcheck_adapters.subject import Subject
+from xentcheck_adapters.workload import Repeat, Workload
 
 # What a function hands on that takes any keyword: the arguments of cross_entropy itself.
 _ANY_KEYWORD = ("weight", "ignore_index", "label_smoothing", "reduction")
@@ -67,6 +68,19 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     place = torch_autodiff.open_device(device)
     load(subject)
     return lambda call: torch_autodiff.evaluate(_loss(subject, call, place), call, place)
+
+
+def timed(subject: str, workload: Workload) -> Repeat:
+    """The mean of the named function or module, as it is written."""
+    import torch
+
+    function = _loss(subject, workload.call(), torch.device("cpu"))
+
+    def mean(logits: Any, labels: Any) -> Any:
+        loss = function(logits, labels)
+        return loss.mean() if loss.ndim else loss
+
+    return torch_timing.timed(mean, workload)
 
 
 def _accepted(subject: str) -> frozenset[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff, torch_procedures, torch_recipe
+from xentcheck_adapters import torch_autodiff, torch_procedures, torch_recipe, torch_timing
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
 from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
+from xentcheck_adapters.workload import Repeat, Workload
 
 _FIXED = "fixed shapes"
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "grad_labels", "hvp")
@@ -47,6 +48,7 @@ def _subject(mode: str, **details: Any) -> Subject:
         devices=("cpu", "cuda"),
         mean_divides_by={"index": "weights", "dense": "rows"},
         class_axes=(1,),
+        timed=True,
         environment=ENVIRONMENT,
         **details,
     )
@@ -98,6 +100,18 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
         return torch_autodiff.evaluate(lambda logits, labels: asked(logits, labels, **given), call, place)
 
     return run
+
+
+def timed(subject: str, workload: Workload) -> Repeat:
+    """The same functions; the compiled one for the one shape that is timed, with as many threads as it is told."""
+    if subject == "torch.eager":
+        return torch_timing.timed(_eager(), workload)
+    import torch._dynamo as dynamo
+    import torch._inductor.config as inductor
+
+    dynamo.reset()
+    inductor.cpp.dynamic_threads = False
+    return torch_timing.timed(_compiled(dynamic=False), workload)
 
 
 def arguments(call: Call, device: Any) -> dict[str, Any]:

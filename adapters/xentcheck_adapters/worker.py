@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
+from types import ModuleType
 from typing import Any, Callable
 
 import numpy as np
@@ -26,6 +27,7 @@ from xentcheck_adapters.registry import adapter_module, bring_home
 from xentcheck_adapters.sharing import shared_memory
 from xentcheck_adapters.slab import Slab
 from xentcheck_adapters.wire import OUTCOME_ARRAYS, Header, decode, encode, pack_outcome, unpack_call
+from xentcheck_adapters.workload import Stopwatch, Workload
 
 Runner = Callable[[Call], Returned]
 
@@ -41,6 +43,7 @@ class Worker:
         self._incoming = incoming
         self._outgoing = outgoing
         self._runners: dict[tuple[str, str], Runner] = {}
+        self._stopwatch: Stopwatch | None = None
 
     def answer(self, request: Header) -> Header:
         """The reply to one request."""
@@ -51,13 +54,31 @@ class Worker:
             runner = self._runners[request["subject"], request["device"]]
             call = unpack_call(self._incoming, request["call"])
             return pack_outcome(self._outgoing, run_guarded(runner, call))
-        raise ValueError(f"a request must be 'open' or 'run', got {verb!r}")
+        if verb == "prepare":
+            return self._prepare(request["adapter"], request["home"], request["subject"], request["workload"])
+        if verb == "time":
+            return self._time(request["seconds"])
+        raise ValueError(f"a request must be 'open', 'run', 'prepare' or 'time', got {verb!r}")
+
+    def _prepare(self, adapter: str, home: str | None, subject: str, workload: Header) -> Header:
+        """Make a workload ready to be timed, in the place of the one before."""
+        self._stopwatch = None  # first: two may not fit into memory
+        try:
+            self._stopwatch = Stopwatch(_module(adapter, home).timed, subject, Workload(**workload))
+        except Exception as error:  # whatever a framework raises
+            return {"unavailable": f"{type(error).__name__}: {_text(error)}"}
+        return {"first_seconds": self._stopwatch.first_seconds}
+
+    def _time(self, seconds: float) -> Header:
+        assert self._stopwatch
+        try:
+            return {"seconds": self._stopwatch.best(seconds)}
+        except Exception as error:
+            return {"unavailable": f"{type(error).__name__}: {_text(error)}"}
 
     def _open(self, adapter: str, home: str | None, subject: str, device: str) -> Header:
         try:
-            if home:
-                bring_home(adapter, home)
-            module = adapter_module(adapter)
+            module = _module(adapter, home)
             self._runners[subject, device] = module.open_subject(subject, device)
             # What an adapter finds of a subject as it is here: what its version has, what a signature tells.
             found = module.found(subject, device) if hasattr(module, "found") else {}
@@ -67,6 +88,13 @@ class Worker:
             return {"unavailable": str(error), "not_in_version": isinstance(error, NotInVersion)}
         except Exception as error:  # an import of a broken framework can raise anything
             return {"unavailable": f"{type(error).__name__}: {_text(error)}", "stack": traceback.format_exc()}
+
+
+def _module(adapter: str, home: str | None) -> ModuleType:
+    """The adapter's module, from the file of its package if this interpreter would not find it."""
+    if home:
+        bring_home(adapter, home)
+    return adapter_module(adapter)
 
 
 def run_guarded(runner: Runner, call: Call) -> Outcome:

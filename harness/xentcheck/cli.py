@@ -15,6 +15,7 @@ from xentcheck.commands.subjects import list_subjects
 from xentcheck.exits import EXIT_TABLE, Commands
 from xentcheck.lint.command import lint
 from xentcheck.selftest.command import self_test
+from xentcheck.speed.command import bench
 
 _COMPLETION = """\b
 Completion of commands, subjects and clauses, for one shell and for good:
@@ -33,5 +34,5 @@ def main() -> None:
     """Is this softmax cross-entropy right, on this device and dtype? `xentcheck check torch:my_loss.py:ce` tells."""
 
 
-for command in (check, list_subjects, explain, replay, self_test, certify, audit, lint, report, calibrate):
+for command in (check, list_subjects, explain, replay, self_test, certify, audit, lint, report, calibrate, bench):
     main.add_command(command)

@@ -22,7 +22,7 @@ from xentcheck_reports.kills import (
     write_kills,
 )
 from xentcheck_reports.matrix import Cell, ClauseHead, Matrix, SubjectRow, summary_matrix
-from xentcheck_reports.numbers import plural, seconds_text
+from xentcheck_reports.numbers import multiple_text, per_second_text, plural, seconds_text, time_text
 from xentcheck_reports.page import render_html, write_report
 from xentcheck_reports.records import (
     SCHEMA_VERSION,
@@ -40,10 +40,22 @@ from xentcheck_reports.records import (
 )
 from xentcheck_reports.runs import AnyRun, MergedRun, Run, merge
 from xentcheck_reports.sections import probe_lines
+from xentcheck_reports.speed_page import render_bench, write_bench
+from xentcheck_reports.speeds import (
+    NOT_TIMED,
+    Line,
+    Setting,
+    Speeds,
+    Timing,
+    read_speeds,
+    subjects_of,
+    write_speeds,
+)
 from xentcheck_reports.status import Standing, Status, worst_status
 from xentcheck_reports.versions import Difference, Environment, Seen, VersionTable, version_tables
 
 __all__ = [
+    "NOT_TIMED",
     "SCHEMA_VERSION",
     "Accuracy",
     "Accusation",
@@ -63,6 +75,7 @@ __all__ = [
     "Horizon",
     "Kill",
     "KillMatrix",
+    "Line",
     "Matrix",
     "MergedRun",
     "Port",
@@ -74,28 +87,39 @@ __all__ = [
     "Run",
     "RunHeader",
     "Seen",
+    "Setting",
+    "Speeds",
     "Standing",
     "Status",
     "SubjectRow",
+    "Timing",
     "Trial",
     "VersionTable",
     "Worst",
     "merge",
+    "multiple_text",
+    "per_second_text",
     "plural",
     "policy_tables",
     "port",
     "probe_lines",
     "read_kills",
     "read_records",
+    "read_speeds",
+    "render_bench",
     "render_html",
     "render_self_test",
     "seconds_text",
+    "subjects_of",
     "summary_matrix",
+    "time_text",
     "version_tables",
     "worst_status",
     "write_atomically",
+    "write_bench",
     "write_kills",
     "write_records",
     "write_report",
     "write_self_test",
+    "write_speeds",
 ]

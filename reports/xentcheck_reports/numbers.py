@@ -93,3 +93,20 @@ def plural(count: int, noun: str) -> str:
 def seconds_text(seconds: float) -> str:
     """`12 ms`, `3.4 s`."""
     return f"{seconds:.1f} s" if seconds >= 1 else f"{max(1, round(1000 * seconds))} ms"
+
+
+def multiple_text(multiple: float) -> str:
+    """How many times as much: `1.28`, `14.2`, `163`."""
+    return f"{multiple:.{2 if multiple < 9.995 else 1 if multiple < 99.95 else 0}f}"
+
+
+def time_text(seconds: float) -> str:
+    """Three digits in the unit that suits: `1.28 µs`, `45.2 µs`, `2.56 ms`."""
+    units = (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3))
+    unit, scale = next(((unit, scale) for unit, scale in units if seconds < 999.5 * scale), ("s", 1.0))
+    return f"{multiple_text(seconds / scale)} {unit}"
+
+
+def per_second_text(count: float) -> str:
+    """`1.9e9`"""
+    return f"{count:.1e}".replace("e+0", "e").replace("e+", "e")

@@ -14,22 +14,23 @@ from xentcheck_reports.kills import KillMatrix, kills_in
 from xentcheck_reports.matrix import Matrix, summary_matrix
 from xentcheck_reports.records import Bitwise, Record, Worst
 from xentcheck_reports.runs import AnyRun
+from xentcheck_reports.speeds import Speeds, speeds_in
 from xentcheck_reports.status import Standing
 from xentcheck_reports.versions import other_interpreters, version_tables
 
 
 def write_report(run: AnyRun, directory: Path | str) -> Path:
-    """Write `report.html` into `directory`, where a self-test may have left its kill matrix, and return its path.
-
-    Raises ReportWriteError.
+    """Write `report.html` into `directory`, where a self-test and a benchmark may have left what they measured, and
+    return its path. Raises ReportWriteError.
     """
     path = Path(directory) / "report.html"
-    write_atomically(path, render_html(run, kills_in(directory)))
+    write_atomically(path, render_html(run, kills_in(directory), speeds_in(directory)))
     return path
 
 
-def render_html(run: AnyRun, kills: KillMatrix | None = None) -> str:
-    """The page as text; the same records give the same text. A kill matrix beside it is linked to and summed up."""
+def render_html(run: AnyRun, kills: KillMatrix | None = None, speeds: Speeds | None = None) -> str:
+    """The page as text; the same records give the same text. A kill matrix and a benchmark beside it are linked to and
+    summed up."""
     matrix = summary_matrix(run)
     atlas = accuracy_atlas(run.records)
     equalities = sections.equality_rows(run.records)
@@ -39,6 +40,7 @@ def render_html(run: AnyRun, kills: KillMatrix | None = None) -> str:
         .render(
             run=run,
             kills=kills,
+            speeds=speeds,
             matrix=matrix,
             verdict=_verdict(run.records),
             probes=sections.probe_lines(run.records),

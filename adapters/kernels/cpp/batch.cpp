@@ -19,7 +19,7 @@ constexpr int64_t kChunkBytes = 256 << 10;
 // So few logits are done before another thread has woken up.
 constexpr int64_t kAloneBelow = 32 << 10;
 // A gradient of more bytes than caches hold need not be read into them before it is written.
-constexpr int64_t kStreamAbove = 8 << 20;
+constexpr int64_t kStreamAbove = 7 << 20;
 constexpr int64_t kLine = 64;
 
 int64_t item_bytes(DType dtype) { return dtype == DType::float64 ? 8 : dtype == DType::float32 ? 4 : 2; }

@@ -22,7 +22,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import xentcheck_adapters
-from xentcheck_adapters import poison
 from xentcheck_adapters.slab import Slab, create_slab_descriptor
 from xentcheck_adapters.wire import Header, decode, encode
 
@@ -37,9 +36,6 @@ spec.loader.exec_module(package)
 from xentcheck_adapters.worker import main
 main(arguments)
 """
-# glibc gives large blocks back to the system at every free; getting them anew costs a page fault per 4 KiB, which is
-# half of a call.
-_REUSED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 _STACK_TAIL = 6000
 _WATCH_INTERVAL = 0.5
 
@@ -76,7 +72,8 @@ class WorkerTooBig(Exception):
 
 
 class WorkerProcess:
-    """A running worker. Not thread-safe: one request at a time. Raises OSError if the interpreter cannot be started."""
+    """A running worker, whose environment is the one given. Not thread-safe: one request at a time. Raises OSError if
+    the interpreter cannot be started."""
 
     def __init__(self, interpreter: str, environment: Mapping[str, str], limits: Limits) -> None:
         self._limits = limits
@@ -89,7 +86,7 @@ class WorkerProcess:
         try:
             self._process = subprocess.Popen(
                 [interpreter, "-c", _BOOTSTRAP, root, *arguments],
-                env={**_REUSED_MEMORY, **poison.ENVIRONMENT, **os.environ, "OMP_NUM_THREADS": "1", **environment},
+                env=environment,
                 pass_fds=descriptors,
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
