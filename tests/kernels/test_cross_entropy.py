@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -108,15 +108,26 @@ def test_callers_do_not_wait_for_one_another(kernels: Any) -> None:
 
 def test_other_python_threads_run_meanwhile(kernels: Any) -> None:
     logits, labels = rows(2000, 1000)
-    caller = threading.Thread(
-        target=lambda: [kernels.cross_entropy(logits, labels, threads=1) for _ in range(20)], daemon=True
-    )
-    caller.start()
-    ticks = 0
-    while caller.is_alive():
-        time.sleep(0.0001)
-        ticks += 1
-    assert ticks > 20  # one for each call, if the interpreter were locked in between only
+    begun, seen, calls, most = threading.Event(), threading.Event(), 0, 5000
+
+    def call_until_seen() -> None:
+        nonlocal calls
+        begun.set()
+        while calls < most and not seen.is_set():
+            kernels.cross_entropy(logits, labels, threads=1)
+            calls += 1
+
+    patience = sys.getswitchinterval()
+    sys.setswitchinterval(1000.0)  # no thread gives way, unless what it calls does
+    try:
+        caller = threading.Thread(target=call_until_seen)
+        caller.start()
+        begun.wait()
+        seen.set()
+        caller.join()
+    finally:
+        sys.setswitchinterval(patience)
+    assert calls < most
 
 
 def test_a_child_of_a_fork_has_threads_of_its_own(kernels: Any, run: Any) -> None:

@@ -38,12 +38,10 @@ def test_the_gradient_is_the_derivative_of_the_loss(torch: Any, reduction: str) 
 def test_the_operators_are_what_they_are_registered_as(torch: Any) -> None:
     from xentcheck_kernels import torch_loss
 
-    for dtype in (torch.bfloat16, torch.float64):
-        logits, labels = tensors(torch, dtype)
-        options = (None, -100, 0.1, 0.1, "none")
-        torch.library.opcheck(torch_loss._loss, (logits, labels, *options))
-        upstream = torch.rand(5, dtype=torch.float64)
-        torch.library.opcheck(torch_loss._gradient, (upstream, logits.detach(), labels, *options))
+    logits, labels = tensors(torch, torch.bfloat16)
+    options = (None, -100, 0.1, 0.1, "none")
+    torch.library.opcheck(torch_loss._loss, (logits, labels, *options))
+    torch.library.opcheck(torch_loss._gradient, (torch.rand(5), logits.detach(), labels, *options))
 
 
 def test_what_has_no_derivative_is_refused(torch: Any) -> None:
@@ -105,7 +103,8 @@ def test_jax_gives_the_bits_that_numpy_gives(kernels: Any, jax: Any, dtype: str)
 def test_jax_maps_over_batches_and_refuses_what_has_no_derivative(jax: Any) -> None:
     from xentcheck_kernels.jax_loss import cross_entropy
 
-    logits, labels = jax.random.normal(jax.random.key(0), (3, 4, 7)), np.zeros((3, 4), np.int32)
+    logits, labels = np.ones((2, 4, 7), np.float32), np.zeros((2, 4), np.int32)
+    logits[1] = 2 * np.eye(4, 7)
     gradient = jax.grad(cross_entropy)
     mapped = jax.vmap(gradient)(logits, labels)
     np.testing.assert_array_equal(mapped, [gradient(x, y) for x, y in zip(logits, labels, strict=True)])
