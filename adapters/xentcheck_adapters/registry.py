@@ -30,6 +30,7 @@ ADAPTERS = (
     "onnx_operator",
     "tinygrad_losses",
     "liger_cross_entropy",
+    "kernels_triton",
 )
 
 

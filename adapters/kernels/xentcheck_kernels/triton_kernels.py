@@ -1,30 +1,31 @@
-"""Triton kernels of softmax cross-entropy: by rows, by slices of rows, and the gradient again. Arithmetic: `triton_rows.py`.
+"""Triton kernels of softmax cross-entropy: by rows, by slices of rows, and the gradient again. The arithmetic is that
+of `triton_rows.py`.
 
-Bytes of device memory for each logit, of b bytes, if what is said of L2 holds:
+Bytes of device memory for each logit of b bytes, if what is said of L2 holds:
 
     loss                                    b        one read
     loss and gradient, either form          2 b      the second read of a logit hits L2
     gradient again (another upstream)       2 b
 
-By rows (`rows_kernel`): a persistent program takes one tile of rows after another, sums it and writes its gradient. What
-is between the two reads is one row for each program, so the host starts no more programs than keep their rows within
-two thirds of L2 (one for each SM up to 128k classes of 16 bits on an H100 or H200). Rows of up to 2048 classes come
-several to a tile.
+By rows (`rows_kernel`): a persistent program takes one tile of rows after another, sums it and writes its gradient.
+What lies between the two reads is one row for each program; the host starts no more programs than keep their rows
+within two thirds of L2. Rows of up to 1024 classes come several to a tile. Of ignored rows nothing is read.
 
-By slices (`slices_kernel`), for longer rows and for fewer rows than SMs: each row is S tasks that sum a slice, and S
-that write a slice's gradient. Programs draw tasks by an atomic ticket, from one sequence in which the gradients of a
-row follow `lag` rows behind its sums. Whoever is the last to sum a slice of a row joins the S partial sums, in the
-order of the slices, writes the loss and marks the row as ready; a gradient task waits for that mark. So what is between
-the two reads is `lag` rows, however long. A task waits for tasks with earlier tickets only, and of these the earliest
-unfinished one never waits: there is no deadlock whatever number of programs the device runs at a time, and no
-cooperative launch. An interpreter that runs one program after another gives all tickets to the first one, which then
-finds every row ready: the same code, and no wait.
+By slices (`slices_kernel`), for longer rows: each row is S tasks that sum a slice, and S that write a slice's gradient.
+Programs draw tasks by an atomic ticket, from one sequence in which the gradients of a row follow `lag` rows behind its
+sums. Whoever is the last to sum a slice of a row joins the S partial sums, in the order of the slices, writes the loss
+and marks the row as ready; a gradient task waits for that mark. So what lies between the two reads is `lag` rows, which
+are as many slices as there are programs, however long a row is. A task waits for tasks with earlier tickets only, and
+of these the earliest unfinished one never waits: there is no deadlock whatever number of programs the device runs at a
+time, and no cooperative launch. An interpreter that runs one program after another gives all tickets to the first one,
+which then finds every row ready: the same code, and no wait.
 
-Alternatives that were weighed: two launches, sums and then gradients, read b more from memory unless they are issued
-for groups of rows that fit into L2, each of which then takes less time than a launch; a row kept in registers by S
+Other forms that were weighed: two launches, sums and then gradients, read b more from memory unless they are issued for
+groups of rows that fit into L2, each of which then takes less time than a launch; a row kept in the registers of S
 programs that wait for one another needs all of them resident at once, and hangs in an interpreter.
 
-None of this was run on a device yet: block sizes, warps, stages and shares of L2 are reasoned, not measured.
+None of this has run on a device. The arithmetic is tested under Triton's interpreter, and the kernels are compiled for
+compute capability 9.0; sizes, warps, stages and shares of L2 are reasoned, not measured.
 """
 
 import triton
@@ -37,7 +38,9 @@ RECORD = tl.constexpr(4)
 
 
 @triton.jit
-def scale_of(upstream, upstream_stride, denominator, row, live, GIVEN: tl.constexpr, MEAN: tl.constexpr, ACC: tl.constexpr):
+def scale_of(
+    upstream, upstream_stride, denominator, row, live, GIVEN: tl.constexpr, MEAN: tl.constexpr, ACC: tl.constexpr
+):
     """(ROWS, 1) what a row's gradient is multiplied by: its upstream gradient, divided by the mean's denominator."""
     if GIVEN:
         scale = tl.load(upstream + row * upstream_stride, mask=live, other=0.0).to(ACC)
@@ -101,8 +104,8 @@ def gradient_kernel(
     MEAN: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, ACC: tl.constexpr,
 ):  # fmt: skip
     """The gradient of rows whose records are there, one block of a tile of rows for each program: bit by bit what
-    `rows_kernel` writes. UNLESS_ONE: `grad` holds it already for an upstream gradient of 1, which is all that `upstream`
-    has; if it is 1, nothing else is read."""
+    `rows_kernel` writes. UNLESS_ONE: `upstream` is one number, and `grad` holds the gradient for 1 already; if it is 1,
+    nothing else is read."""
     SMOOTH: tl.constexpr = SMOOTHING != 0.0
     needed = True
     if UNLESS_ONE:

@@ -6,6 +6,8 @@ call, one read of the logits and one write of the gradient, which may lie over t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ from torch.autograd.function import once_differentiable
 from triton import language as tl
 
 from xentcheck_kernels.triton_kernels import RECORD, gradient_kernel, rows_kernel, slices_kernel
+from xentcheck_kernels.triton_plan import REGISTERS, STAGES, WARPS, Plan
 
 REDUCTIONS = ("none", "sum", "mean")
 _ACCUMULATORS = {
@@ -23,15 +26,6 @@ _ACCUMULATORS = {
     torch.float32: torch.float32,
     torch.float64: torch.float64,
 }
-# 8 logits a thread: one load of 16 bytes in 16 bits. With 16, compiled for compute capability 9.0, a program takes all
-# registers that a thread may have, and an SM has room for one.
-_TILE = 2048
-_WARPS = 8
-_RESIDENT = 3  # programs on an SM
-_REGISTERS = 80  # for each thread of that many; what smooths, or computes in float64, would spill
-_STAGES = 3  # two blocks on their way while one is summed
-_SLICE_BYTES = 64 * 1024
-_L2_SHARE = 2.0 / 3.0
 
 
 def cross_entropy(
@@ -51,7 +45,8 @@ def cross_entropy(
     target   int64 or int32. A label outside [0, C) that is not `ignore_index` makes its row's loss and gradient NaN: to
              raise, the host would have to wait for the device
     z_loss   zeta: each kept row's loss gains zeta lse², which is not weighted
-    splits   how many programs share a row; None for the form that moves the fewest bytes: see `triton_kernels.py`
+    splits   how many slices a row is cut into, for programs to share; None for none while L2 holds the rows in flight:
+             see `triton_kernels.py`
 
     The loss is float32 for 16-bit logits, else in the dtype of the logits. The gradient is computed with the loss for a
     mean, and given away as it is where the upstream gradient turns out to be 1; for any other it is computed anew from
@@ -60,7 +55,7 @@ def cross_entropy(
     Raises TypeError and ValueError for what is neither.
     """
     problem = _Problem.of(input, target, weight, ignore_index, label_smoothing, z_loss, reduction, splits)
-    return _CrossEntropy.apply(input, problem)  # type: ignore[no-any-return]
+    return _CrossEntropy.apply(input, target, weight, problem)  # type: ignore[no-any-return]
 
 
 def value_and_grad(
@@ -97,20 +92,22 @@ def value_and_grad(
 
 class _CrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, input: torch.Tensor, problem: _Problem) -> torch.Tensor:
+    def forward(
+        ctx: Any, input: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None, problem: _Problem
+    ) -> torch.Tensor:
         ctx.problem = problem
         # What will be multiplied with the gradient is most often 1 for a mean, and seldom for anything else.
         ctx.guess = torch.empty_like(problem.logits) if ctx.needs_input_grad[0] and problem.mean else None
         losses, records = problem.forward(ctx.guess)
-        ctx.save_for_backward(input, records)
+        ctx.save_for_backward(input, target, weight, records)
         return problem.reduced(losses)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_output: torch.Tensor) -> tuple[torch.Tensor, None]:
-        _, records = ctx.saved_tensors  # raises if the logits were written to, or the graph was freed
+    def backward(ctx: Any, grad_output: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        *_, records = ctx.saved_tensors  # raises if one of the inputs was written to, or the graph was freed
         guess, ctx.guess = ctx.guess, None  # a second backward pass makes a gradient of its own
-        return ctx.problem.gradient(records, grad_output, guess), None
+        return ctx.problem.gradient(records, grad_output, guess), None, None, None
 
 
 @dataclass
@@ -171,9 +168,7 @@ class _Problem:
         target = target.contiguous()
         weight = None if weight is None else weight.detach().to(accumulator).contiguous()
         denominator = _denominator(target, weight, ignore_index, accumulator) if reduction == "mean" else None
-        return cls(
-            logits, target, weight, ignore_index, label_smoothing, z_loss, reduction, splits, denominator
-        )  # fmt: skip
+        return cls(logits, target, weight, ignore_index, label_smoothing, z_loss, reduction, splits, denominator)
 
     @property
     def mean(self) -> bool:
@@ -194,22 +189,24 @@ class _Problem:
         records = losses.new_empty((rows, RECORD.value))
         if not rows:
             return losses, records
-        plan = _Plan.of(self.logits, self.splits, grad=grad is not None)
-        tensors = (self.logits, self.target, self.weight, losses, records, grad, upstream, self.denominator)
-        numbers = (self.logits.stride(0), 0 if grad is None else grad.stride(0), _stride(upstream))
-        sizes = (rows, classes, self.ignore_index)
-        kinds = {**self._kinds, "GRAD": grad is not None, "GIVEN": upstream is not None, "STAGES": _STAGES}
+        plan = Plan.of(self.logits, self.splits)
+        kinds = {**self._kinds, "GRAD": grad is not None, "GIVEN": upstream is not None, "STAGES": STAGES}
         kinds["BLOCK"] = plan.block
-        with torch.cuda.device_of(self.logits):
+        with torch.cuda.device_of(self.logits), _as_written(grad) as written:
+            tensors = (self.logits, self.target, self.weight, losses, records, written, upstream, self.denominator)
+            numbers = (self.logits.stride(0), 0 if written is None else written.stride(0), _stride(upstream))
+            sizes = (rows, classes, self.ignore_index)
             if plan.splits == 1:
                 kinds |= {"ROWS": plan.rows, "MANY": classes > plan.block}
-                rows_kernel[(plan.programs,)](*tensors, *numbers, *sizes, **kinds)
+                tiles = triton.cdiv(rows, plan.rows)
+                programs = tiles if grad is None else min(plan.programs, tiles)
+                rows_kernel[(programs,)](*tensors, *numbers, *sizes, **kinds)
             else:
                 partials = losses.new_empty((rows, plan.splits, RECORD.value))
                 counts = torch.zeros(rows + 1, dtype=torch.int32, device=losses.device)
                 kinds |= {"SPLITS": plan.splits, "SPLITS2": triton.next_power_of_2(plan.splits)}
-                slices_kernel[(plan.programs,)](
-                    *tensors, partials, counts, *numbers, *sizes, plan.slice_size, plan.lag, **kinds
+                slices_kernel[(min(plan.programs, rows * plan.splits),)](
+                    *tensors, partials, counts, *numbers, *sizes, plan.slice_size, plan.lag(rows), **kinds
                 )
         return losses, records
 
@@ -217,12 +214,12 @@ class _Problem:
         """The gradient under any upstream gradient; `guess`, if it is there, is that for 1, and is overwritten."""
         grad = torch.empty_like(self.logits) if guess is None else guess
         rows, classes = self.logits.shape
-        plan = _Plan.of(self.logits, self.splits, grad=True)
+        plan = Plan.of(self.logits, self.splits)
         if rows:
-            with torch.cuda.device_of(self.logits):
+            with torch.cuda.device_of(self.logits), _as_written(grad) as written:
                 gradient_kernel[(triton.cdiv(rows, plan.rows), triton.cdiv(classes, plan.block))](
-                    self.logits, self.target, self.weight, records, grad, upstream, self.denominator,
-                    self.logits.stride(0), grad.stride(0), _stride(upstream), rows, classes, self.ignore_index,
+                    self.logits, self.target, self.weight, records, written, upstream, self.denominator,
+                    self.logits.stride(0), written.stride(0), _stride(upstream), rows, classes, self.ignore_index,
                     **self._kinds, UNLESS_ONE=guess is not None, ROWS=plan.rows, BLOCK=plan.block,
                 )  # fmt: skip
         return grad
@@ -237,59 +234,21 @@ class _Problem:
             "WEIGHTED": self.weight is not None,
             "MEAN": self.mean,
             "ACC": tl.float64 if self.logits.dtype == torch.float64 else tl.float32,
-            "num_warps": _WARPS,
-            "maxnreg": _REGISTERS if plain else None,
+            "num_warps": WARPS,
+            "maxnreg": REGISTERS if plain else None,
         }
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How the rows are shared out.
-
-    rows, block         of a tile, by the number of classes alone: a row's sums have the same order in every batch, with
-                        a gradient and without
-    splits, slice_size  slices of a row, and their classes
-    programs            how many are started
-    """
-
-    rows: int
-    block: int
-    splits: int
-    slice_size: int
-    programs: int
-
-    @classmethod
-    def of(cls, logits: torch.Tensor, splits: int | None, *, grad: bool) -> _Plan:
-        rows, classes = logits.shape
-        row_bytes = classes * logits.element_size()
-        block = min(triton.next_power_of_2(classes), _TILE)
-        tiles = triton.cdiv(rows, _TILE // block)
-        processors, cache = _machine(logits.device)
-        programs = _RESIDENT * processors
-        if splits is None:
-            evicted = grad and programs * row_bytes > _L2_SHARE * cache
-            splits = triton.cdiv(row_bytes, _SLICE_BYTES) if evicted or rows < programs else 1
-        blocks = triton.cdiv(classes, block)
-        slice_size = block * triton.cdiv(blocks, min(splits, blocks))
-        splits = triton.cdiv(classes, slice_size)
-        if splits == 1 and grad:  # of long rows, no more of them between their two reads than L2 holds
-            programs = max(processors, min(programs, int(_L2_SHARE * cache / row_bytes)))
-        elif splits == 1:
-            programs = tiles
-        return cls(_TILE // block, block, splits, slice_size, min(programs, tiles * splits))
-
-    @property
-    def lag(self) -> int:
-        """How many rows the gradients of slices are behind the sums: as many as are in flight."""
-        return triton.cdiv(self.programs, self.splits)  # type: ignore[no-any-return]
-
-
-def _machine(device: torch.device) -> tuple[int, int]:
-    """Processors of a device, and bytes of its L2 cache; of the interpreter, what lets it show every path."""
-    if device.type != "cuda":
-        return 2, 1 << 20
-    properties = torch.cuda.get_device_properties(device)
-    return properties.multi_processor_count, properties.L2_cache_size
+@contextmanager
+def _as_written(grad: torch.Tensor | None) -> Iterator[Any]:
+    """What the kernels write a gradient to: itself, but for bfloat16 in the interpreter, which truncates float32 to it
+    (Triton 3.9) where a device rounds. There torch rounds."""
+    if grad is None or grad.dtype != torch.bfloat16 or not triton.knobs.runtime.interpret:
+        yield grad
+    else:
+        written = grad.float()
+        yield written
+        grad.copy_(written)
 
 
 def _denominator(

@@ -18,7 +18,7 @@ With class weights w, smoothing s and z-loss zeta, W = sum w_c and lse = m + log
     loss   = (1 - s) w_y loss_y + s/C sum_c w_c (lse - x_c) + zeta lse²
     mass   = (1 - s) w_y + s/C W,    pull = 2 zeta lse
     grad_c = (mass + pull) exp(x_c - m) / total - s/C w_c
-    grad_y = -mass others / total + s/C (W - w_y) + pull e_y / total
+    grad_y = s/C (W - w_y) - mass others / total + pull e_y / total
 
 Everything is float32 for 16-bit and float32 logits, float64 for float64 ones. m is never below the lowest finite
 number, so that blocks of -inf give sums of 0 and not of NaN; rows with a NaN or +inf, or with -inf alone, end as NaN by
@@ -34,7 +34,7 @@ FAR = tl.constexpr(16.0)  # exp(16) in a term costs its argument's roundings: 16
 
 @triton.jit
 def block_of(row, start, last, live, BLOCK: tl.constexpr, ACC: tl.constexpr, EVICT: tl.constexpr):
-    """Column numbers (1, BLOCK), and logits (ROWS, BLOCK) that are -inf from `last` on and in rows that are not live."""
+    """Column numbers (1, BLOCK), and logits (ROWS, BLOCK): -inf from `last` on, and in rows that are not live."""
     column = start + tl.arange(0, BLOCK)[None, :]
     x = tl.load(row + column, mask=live & (column < last), other=-float("inf"), eviction_policy=EVICT)
     return column, x.to(ACC)
@@ -44,10 +44,8 @@ def block_of(row, start, last, live, BLOCK: tl.constexpr, ACC: tl.constexpr, EVI
 def weights_of(weight, column, last, WEIGHTED: tl.constexpr, ACC: tl.constexpr):
     """Class weights (1, BLOCK): 1 where there are none, 0 from `last` on."""
     if WEIGHTED:
-        w = tl.load(weight + column, mask=column < last, other=0.0).to(ACC)
-    else:
-        w = tl.where(column < last, 1.0, 0.0).to(ACC)
-    return w
+        return tl.load(weight + column, mask=column < last, other=0.0).to(ACC)
+    return tl.where(column < last, 1.0, 0.0).to(ACC)
 
 
 @triton.jit
@@ -60,10 +58,7 @@ def exp_from(x, m):
 @triton.jit
 def floored(m, ACC: tl.constexpr):
     """A maximum, no lower than the lowest finite number. A NaN stays one."""
-    if ACC == tl.float64:
-        lowest = -1.7976931348623157e308
-    else:
-        lowest = -3.4028234663852886e38
+    lowest = -1.7976931348623157e308 if ACC.primitive_bitwidth == 64 else -3.4028234663852886e38
     return tl.where(m == -float("inf"), lowest, m)
 
 
@@ -84,8 +79,8 @@ def sum_row(
     ROWS: tl.constexpr, BLOCK: tl.constexpr, MANY: tl.constexpr, STAGES: tl.constexpr,
     WEIGHTED: tl.constexpr, SMOOTH: tl.constexpr, ACC: tl.constexpr, EVICT: tl.constexpr,
 ):  # fmt: skip
-    """Reference m, others, sum of w_c (m - x_c), sum of w_c, each (ROWS, 1), over the columns [first, last). MANY: there
-    may be more than one block of them, and ROWS is 1."""
+    """Reference m, others, sum of w_c (m - x_c), sum of w_c, each (ROWS, 1), over the columns [first, last). MANY:
+    there may be more than one block of them, and ROWS is 1."""
     column, x = block_of(row, first, last, live, BLOCK, ACC, EVICT)
     m = floored(tl.max(x, 1, keep_dims=True), ACC)
     nothing = tl.zeros([ROWS, BLOCK], ACC)
@@ -121,10 +116,7 @@ def label_of(row, target, weight, index, live, classes, ignore_index, WEIGHTED: 
     y = tl.where(valid, y, -1).to(tl.int32)
     at = tl.where(valid, y, 0)
     x_y = tl.load(row + at, mask=valid, other=float("nan")).to(ACC)
-    if WEIGHTED:
-        w_y = tl.load(weight + at, mask=valid, other=0.0).to(ACC)
-    else:
-        w_y = tl.full(x_y.shape, 1.0, ACC)
+    w_y = tl.load(weight + at, mask=valid, other=0.0).to(ACC) if WEIGHTED else tl.full(x_y.shape, 1.0, ACC)
     return kept, y, x_y, w_y
 
 
@@ -132,10 +124,7 @@ def label_of(row, target, weight, index, live, classes, ignore_index, WEIGHTED: 
 def log1p(q, ACC: tl.constexpr):
     """log(1 + q) for q in [0, 1], from log(1 + q) = 2 artanh(q / (2 + q)) and its series. libdevice has a log1p, which
     the interpreter has not; the logarithm of the device is an approximation with an absolute error near 1."""
-    if ACC == tl.float64:
-        TERMS: tl.constexpr = 18
-    else:
-        TERMS: tl.constexpr = 8
+    TERMS: tl.constexpr = 18 if ACC.primitive_bitwidth == 64 else 8
     z = q / (2.0 + q)
     square = z * z
     series = z * 0.0
@@ -178,14 +167,15 @@ def slopes_of(
     inverse = 1.0 / (others + e_y)
     mass = w_y
     share = scale * 0.0
-    at_label = -(others * inverse)
+    at_label = -w_y * (others * inverse)
     if SMOOTHING != 0.0:
         even = SMOOTHING / classes.to(ACC)
         mass = (1.0 - SMOOTHING) * w_y + even * weight_sum
         share = scale * even
-        at_label = mass * at_label + even * (weight_sum - w_y)
-    else:
-        at_label = mass * at_label
+        # The two ways to write it cancel where the other one does not
+        ahead = even * (weight_sum - w_y) - mass * (others * inverse)
+        behind = mass * (e_y * inverse) - ((1.0 - SMOOTHING) + even) * w_y
+        at_label = tl.where(others <= e_y, ahead, behind)
     if Z_LOSS != 0.0:
         pull = 2.0 * Z_LOSS * (m + tl.log(others + e_y))
         at_label += pull * (e_y * inverse)
