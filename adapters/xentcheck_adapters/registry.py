@@ -31,6 +31,7 @@ ADAPTERS = (
     "tinygrad_losses",
     "liger_cross_entropy",
     "kernels_triton",
+    "kernels_pallas",
 )
 
 
