@@ -46,6 +46,7 @@ def _subject(name: str, **details: Any) -> Subject:
         mean_divides_by={"index": "weights"},
         largest_rows=_LARGEST_ROWS,
         largest_classes=_LARGEST_CLASSES,
+        retraces=True,
         **details,
     )
 

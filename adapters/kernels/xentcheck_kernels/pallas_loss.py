@@ -123,14 +123,11 @@ def _divisor(labels: Any, weights: Any, options: Options, reduction: str) -> Any
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def _losses(logits: Any, labels: Any, weights: Any, options: Options) -> Any:
-    return _forward(logits, labels, weights, options)[0]
+    return _sums(logits, labels, weights, options)[0]
 
 
 def _forward(logits: Any, labels: Any, weights: Any, options: Options) -> tuple[Any, tuple[Any, ...]]:
-    if not labels.size:
-        losses, records = jnp.zeros(0, weights.dtype), jnp.zeros((0, 3), weights.dtype)
-    else:
-        losses, records = _call(_loss_kernel, options, logits, labels, weights)
+    losses, records = _sums(logits, labels, weights, options)
     return losses, (logits, labels, weights, records)
 
 
@@ -139,6 +136,15 @@ def _backward(options: Options, saved: tuple[Any, ...], cotangent: Any) -> tuple
 
 
 _losses.defvjp(_forward, _backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _sums(logits: Any, labels: Any, weights: Any, options: Options) -> tuple[Any, Any]:
+    """Losses, and what the gradient wants to know of each row."""
+    if not labels.size:
+        return jnp.zeros(0, weights.dtype), jnp.zeros((0, 3), weights.dtype)
+    losses, records = _call(_loss_kernel, options, logits, labels, weights)
+    return losses, records
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(5,))
@@ -152,6 +158,7 @@ def _not_twice(*_: Any) -> Any:
     raise NotImplementedError("the gradient of this cross-entropy is a kernel, which has no derivative of its own")
 
 
+_sums.defvjp(_not_twice, _not_twice)
 _gradient.defvjp(_not_twice, _not_twice)
 
 
