@@ -38,7 +38,7 @@ def _versions(subjects: Iterable[Subject]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for subject in (subject for subject in subjects if subject.interpreter is None):
         versions = versions_of(subject.requires)
-        if len(versions) == len(subject.requires):
+        if versions.keys() == {module.partition(".")[0] for module in subject.requires}:
             found.setdefault(subject.framework, {}).update(versions)
     return found
 

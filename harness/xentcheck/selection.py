@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from importlib.util import find_spec
 
 from xentcheck.bench import Target, at
+from xentcheck.installed import spec_of
 from xentcheck.known import known_subjects, registered
 from xentcheck.workers.interpreter import InterpreterError, environment, install_command, missing_there
 from xentcheck_adapters import FLOAT_DTYPES, Subject, is_spec, subject_from_spec
@@ -29,6 +29,11 @@ _EXTRAS = {
     "tinygrad": "tinygrad",
     "triton": "triton",
     "liger_kernel": "triton",
+}
+# The local kernels by what is missing of them: all, or what a C++ compiler makes. What pip is given, and where.
+_KERNELS = {
+    "xentcheck_kernels": "./adapters/kernels",
+    "xentcheck_kernels._cpu": "--force-reinstall ./adapters/kernels (with a C++20 compiler; it was built without one)",
 }
 _CUDA_VARIANTS = ("tensorflow", "jax")
 
@@ -185,7 +190,7 @@ def select_targets(subjects: Sequence[Subject], devices: Sequence[str], dtypes: 
 def missing_modules(subject: Subject) -> list[str]:
     """Modules that a subject needs and its interpreter lacks; nothing is imported to find out."""
     if subject.interpreter is None:
-        return [module for module in subject.requires if find_spec(module) is None]
+        return [module for module in subject.requires if spec_of(module) is None]
     return list(missing_there(subject.interpreter, subject.requires))
 
 
@@ -197,7 +202,10 @@ def extras_of(modules: Sequence[str], device: str) -> list[str]:
 
 def install_hint(missing: Sequence[str], interpreter: str | None = None) -> str:
     """What to type to get the missing modules, into another interpreter if one is named."""
+    kernels = [_KERNELS[module] for module in missing if module in _KERNELS][:1]
     if interpreter:
-        return install_command(interpreter, missing)
+        return install_command(interpreter, kernels or missing)
+    if kernels:
+        return f"pip install {kernels[0]}"
     extras = ",".join(extras_of(missing, "cpu"))
     return f"pip install 'xentcheck[{extras}]'" if extras else f"pip install {' '.join(missing)}"

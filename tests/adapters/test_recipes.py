@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 from xentcheck.build import build_call
 from xentcheck.cases import Case
 from xentcheck.literals import HEX, assignment
+from xentcheck.selection import missing_modules
 from xentcheck.workers import WorkerPool
 from xentcheck.workers.pool import state_of
 from xentcheck_adapters import Call, Returned, Subject, adapter_module, built_in_subjects, subject_from_spec
@@ -93,7 +93,7 @@ def told(outcome: Returned) -> list[list[float]]:
 @pytest.mark.parametrize("name", [*SUBJECTS, *STRANGERS])
 def test_a_recipe_gives_what_its_adapter_gives(pool: WorkerPool, name: str, dtype: str) -> None:
     subject = SUBJECTS[name] if name in SUBJECTS else subject_from_spec(name)
-    if any(find_spec(module) is None for module in subject.requires):
+    if missing_modules(subject):
         pytest.skip("not installed")
     if dtype not in subject.dtypes:
         pytest.skip(f"not judged in {dtype}")

@@ -72,7 +72,7 @@ def test_a_fault_that_cannot_be_opened_is_no_kill(pool: WorkerPool) -> None:
 
 
 def test_a_fault_whose_framework_is_missing_is_not_judged(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xentcheck.selection.find_spec", lambda module: None)
+    monkeypatch.setattr("xentcheck.selection.spec_of", lambda module: None)
     trial = try_fault(FLIPPED, Court(pool, seed=0))
     assert not trial.survives
     assert "pip install" in (trial.not_judged or "")

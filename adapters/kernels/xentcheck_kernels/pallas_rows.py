@@ -71,7 +71,7 @@ def sum_row(options: Options, logits: Any, weights: Any, row: Any, label: Label)
     m = jnp.maximum(jnp.max(first), jnp.finfo(weights.dtype).min)
     nothing = jnp.zeros(options.block, weights.dtype)
 
-    def sums_from(m: Any) -> tuple[Any, ...]:
+    def sums_from(m: Any) -> Any:
         def add(b: Any, lanes: tuple[Any, ...]) -> tuple[Any, ...]:
             others, gaps, mass, top = lanes
             here, column, x = _block(options, logits, row, b, weights.dtype)

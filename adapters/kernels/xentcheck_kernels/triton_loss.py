@@ -55,7 +55,7 @@ def cross_entropy(
     Raises TypeError and ValueError for what is neither.
     """
     problem = _Problem.of(input, target, weight, ignore_index, label_smoothing, z_loss, reduction, splits)
-    return _CrossEntropy.apply(input, target, weight, problem)  # type: ignore[no-any-return]
+    return _CrossEntropy.apply(input, target, weight, problem)
 
 
 def value_and_grad(

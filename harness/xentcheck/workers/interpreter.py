@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import subprocess
 import sys
@@ -9,14 +10,19 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from xentcheck.installed import spec_of
+
 _OLDEST = "Python 3.9"
 # Runs in whatever Python somebody names; imports nothing of what it looks for.
-_LOOK = """
+_LOOK = f"""
+from __future__ import annotations
 import sys
 if sys.version_info < (3, 9):
     sys.exit("Python %d.%d" % sys.version_info[:2])
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
-found = [(name, find_spec(name)) for name in sys.argv[1:]]
+{inspect.getsource(spec_of)}
+found = [(name, spec_of(name)) for name in sys.argv[1:]]
 # one without an origin is a mere folder of that name, as an environment's may be
 missing = [name for name, spec in found if spec is None or spec.origin is None]
 sys.stdout.write(" ".join(["missing", *missing]))
