@@ -9,6 +9,7 @@ from typing import Any
 from triton import language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
+
 from xentcheck_kernels.triton_kernels import gradient_kernel, rows_kernel, slices_kernel
 from xentcheck_kernels.triton_plan import STAGES, WARPS
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from xentcheck_kernels import triton_loss as losses
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of 0 and inf
