@@ -197,7 +197,7 @@ def slices_kernel(
                     write_record(records + at * RECORD, live, m, others, weight_sum, x_y)
                     tl.debug_barrier()
                     tl.atomic_add(counts + number, 1, sem="release")
-            else:
+            elif GRAD:
                 while tl.atomic_add(counts + number, 0, sem="acquire") <= SPLITS:
                     pass
                 record = records + at * RECORD

@@ -44,13 +44,14 @@ def cross_entropy(
     input    float16, bfloat16, float32 or float64, on a CUDA device; on the CPU under Triton's interpreter
     target   int64 or int32. A label outside [0, C) that is not `ignore_index` makes its row's loss and gradient NaN: to
              raise, the host would have to wait for the device
+    weight   (C,) class weights; they are taken for constants
     z_loss   zeta: each kept row's loss gains zeta lse², which is not weighted
     splits   how many slices a row is cut into, for programs to share; None for none while L2 holds the rows in flight:
              see `triton_kernels.py`
 
     The loss is float32 for 16-bit logits, else in the dtype of the logits. The gradient is computed with the loss for a
-    mean, and given away as it is where the upstream gradient turns out to be 1; for any other it is computed anew from
-    the logits, so it is rounded once.
+    mean, and given away as it is where the upstream gradient turns out to be 1, which is not known before; for any other
+    it is computed anew from the logits, so it is rounded once. It refuses to be differentiated.
 
     Raises TypeError and ValueError for what is neither.
     """

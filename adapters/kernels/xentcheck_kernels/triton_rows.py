@@ -149,7 +149,7 @@ def loss_of(
     if SMOOTHING != 0.0:
         # lse - x_c, of which no term is negative, from the label's logit where it is ahead, else from m
         spread = tl.where(ahead, weight_sum * nll + (gap + weight_sum * (x_y - m)), weight_sum * log_total + gap)
-        loss = (1.0 - SMOOTHING) * loss + (SMOOTHING / classes.to(ACC)) * spread
+        loss = (1.0 - SMOOTHING) * loss + (SMOOTHING / tl.cast(classes, ACC)) * spread
     if Z_LOSS != 0.0:
         lse = m + log_total
         loss += Z_LOSS * lse * lse
@@ -169,7 +169,7 @@ def slopes_of(
     share = scale * 0.0
     at_label = -w_y * (others * inverse)
     if SMOOTHING != 0.0:
-        even = SMOOTHING / classes.to(ACC)
+        even = SMOOTHING / tl.cast(classes, ACC)
         mass = (1.0 - SMOOTHING) * w_y + even * weight_sum
         share = scale * even
         # The two ways to write it cancel where the other one does not
