@@ -50,7 +50,7 @@ def cross_entropy(
              see `triton_kernels.py`
 
     The loss is float32 for 16-bit logits, else in the dtype of the logits. The gradient is computed with the loss for a
-    mean, and given away as it is where the upstream gradient turns out to be 1, which is not known before; for any other
+    mean, and given away as it is where the upstream gradient turns out to be 1, which nobody knows yet; for any other
     it is computed anew from the logits, so it is rounded once. It refuses to be differentiated.
 
     Raises TypeError and ValueError for what is neither.
