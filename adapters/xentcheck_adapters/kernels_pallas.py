@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable
+from typing import Callable
 
-from xentcheck_adapters import jax_autodiff, jax_recipe
+from xentcheck_adapters import jax_autodiff, jax_recipe, kernels_cpu
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
-from xentcheck_adapters.recipe import Keywords, LossText, Recipe
+from xentcheck_adapters.recipe import LossText, Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "z_loss", "hvp")
@@ -47,10 +47,10 @@ def offered_options(subject: str) -> list[str]:
 
 
 def versions() -> dict[str, str]:
-    """Version of jax in the worker."""
+    """Versions of the kernels and jax."""
     import jax
 
-    return {"jax": jax.__version__}
+    return {**kernels_cpu.versions(), "jax": jax.__version__}
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
@@ -60,37 +60,15 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     place = jax_autodiff.open_device(device)
 
     def run(call: Call) -> Returned:
-        loss = functools.partial(cross_entropy, **_arguments(call, place))
-        return jax_autodiff.evaluate(jax_autodiff.gradient_step(loss), call, place)
+        given = {name: value for name, value in kernels_cpu.arguments(call).items() if name != "grad_output"}
+        step = jax_autodiff.gradient_step(functools.partial(cross_entropy, **given))
+        return jax_autodiff.evaluate(step, call, place)
 
     return run
 
 
-def _arguments(call: Call, device: Any) -> dict[str, Any]:
-    import jax
-
-    given: dict[str, Any] = {
-        "reduction": call.reduction,
-        "label_smoothing": call.label_smoothing,
-        "z_loss": call.z_loss,
-    }
-    if call.weight is not None:
-        given["weight"] = jax.device_put(call.weight, device)
-    if call.ignore_index is not None:
-        given["ignore_index"] = call.ignore_index
-    return given
-
-
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "kernels.pallas" as lines."""
-    given = Keywords(
-        {
-            "weight": None if call.weight is None else jax_recipe.array("weight", call),
-            "ignore_index": call.ignore_index,
-            "label_smoothing": call.label_smoothing or None,
-            "z_loss": call.z_loss or None,
-            "reduction": f'"{call.reduction}"',
-        }
-    )
+    text = f"cross_entropy(x, y{kernels_cpu.keywords(call, jax_recipe.array)})"
     imports = ("from xentcheck_kernels.pallas_loss import cross_entropy",)
-    return jax_recipe.vjp(LossText(f"cross_entropy(x, y{given})", call, imports=imports))
+    return jax_recipe.vjp(LossText(text, call, imports=imports))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import Any, Callable
 
-from xentcheck_adapters import torch_autodiff, torch_cross_entropy, torch_procedures, torch_recipe
+from xentcheck_adapters import kernels_cpu, torch_autodiff, torch_cross_entropy, torch_procedures, torch_recipe
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned, Unavailable
@@ -63,7 +63,7 @@ def versions() -> dict[str, str]:
     """Versions of the kernels, Triton and torch."""
     import importlib.metadata
 
-    return {name: importlib.metadata.version(name) for name in ("triton", "torch")}
+    return {**kernels_cpu.versions(), **{name: importlib.metadata.version(name) for name in ("triton", "torch")}}
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
@@ -86,8 +86,8 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the subject as lines."""
-    z_loss = f", z_loss={call.z_loss}" if call.z_loss else ""
-    text = f"cross_entropy(x, y{torch_recipe.keywords(call)}{z_loss}, splits={_SPLITS[subject.known_as]})"
+    options = kernels_cpu.keywords(call, torch_recipe.tensor)
+    text = f"cross_entropy(x, y{options}, splits={_SPLITS[subject.known_as]})"
     interpreted = ("import os", 'os.environ["TRITON_INTERPRET"] = "1"')
     imports = (*interpreted, "from xentcheck_kernels.triton_loss import cross_entropy")
     return torch_recipe.autograd(LossText(text, call, imports=imports))
