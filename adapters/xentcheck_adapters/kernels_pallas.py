@@ -18,7 +18,7 @@ SUBJECTS = (
     Subject(
         name="kernels.pallas",
         adapter="kernels_pallas",
-        framework="pallas",
+        framework="jax",
         api="xentcheck_kernels.pallas_loss.cross_entropy",
         mode="eager",
         requires=("jax", "xentcheck_kernels"),
