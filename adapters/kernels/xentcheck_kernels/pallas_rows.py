@@ -121,14 +121,14 @@ def slopes_of(options: Options, sums: Sums, label: Label, scale: Any) -> Slopes:
     e_y = jnp.exp(label.logit - m)
     inverse = 1.0 / (others + e_y)
     mass, share = label.weight, jnp.zeros_like(scale)
-    at_label = -(others * inverse) * label.weight
+    ahead, behind = -(others * inverse) * label.weight, label.weight * (e_y * inverse - 1.0)
     if options.label_smoothing:
         even = options.label_smoothing / options.classes
         mass = (1.0 - options.label_smoothing) * label.weight + even * weight_sum
         share = scale * even
         ahead = even * (weight_sum - label.weight) - mass * (others * inverse)
         behind = mass * (e_y * inverse) - ((1.0 - options.label_smoothing) + even) * label.weight
-        at_label = jnp.where(others <= e_y, ahead, behind)
+    at_label = jnp.where(others <= e_y, ahead, behind)
     if options.z_loss:
         pull = 2.0 * options.z_loss * (m + jnp.log(others + e_y))
         at_label += pull * (e_y * inverse)

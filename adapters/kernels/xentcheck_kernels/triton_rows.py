@@ -11,14 +11,14 @@ costs two exponentials or a barrier for every block.
 
 The label's term stays apart, so nothing cancels where the label is ahead:
 
-    loss = log1p(others / e_y),    d loss / d x_y = -others / total
+    loss = log1p(others / e_y),    d loss / d x_y = -others / total = e_y / total - 1
 
 With class weights w, smoothing s and z-loss zeta, W = sum w_c and lse = m + log total:
 
     loss   = (1 - s) w_y loss_y + s/C sum_c w_c (lse - x_c) + zeta lse²
     mass   = (1 - s) w_y + s/C W,    pull = 2 zeta lse
     grad_c = (mass + pull) exp(x_c - m) / total - s/C w_c
-    grad_y = s/C (W - w_y) - mass others / total + pull e_y / total
+    grad_y = s/C (W - w_y) - mass others / total + pull e_y / total = grad_c - (1 - s) w_y
 
 Everything is float32 for 16-bit and float32 logits, float64 for float64 ones. m is never below the lowest finite
 number, so that blocks of -inf give sums of 0 and not of NaN; rows with a NaN or +inf, or with -inf alone, end as NaN by
@@ -165,17 +165,16 @@ def slopes_of(
     softmax is formed before it is scaled: a tiny scale divided by the total would be subnormal."""
     e_y = exp_from(x_y, m)
     inverse = 1.0 / (others + e_y)
-    mass = w_y
-    share = scale * 0.0
-    at_label = -w_y * (others * inverse)
+    mass, share = w_y, scale * 0.0
+    # The label's gradient, written in two ways that lose their digits where the other one does not
+    ahead, behind = -w_y * (others * inverse), w_y * (e_y * inverse - 1.0)
     if SMOOTHING != 0.0:
         even = SMOOTHING / tl.cast(classes, ACC)
         mass = (1.0 - SMOOTHING) * w_y + even * weight_sum
         share = scale * even
-        # The two ways to write it cancel where the other one does not
         ahead = even * (weight_sum - w_y) - mass * (others * inverse)
         behind = mass * (e_y * inverse) - ((1.0 - SMOOTHING) + even) * w_y
-        at_label = tl.where(others <= e_y, ahead, behind)
+    at_label = tl.where(others <= e_y, ahead, behind)
     if Z_LOSS != 0.0:
         pull = 2.0 * Z_LOSS * (m + tl.log(others + e_y))
         at_label += pull * (e_y * inverse)
