@@ -29,6 +29,8 @@ import triton
 import triton.language as tl
 
 LOG2E = tl.constexpr(1.4426950408889634)
+# What log2(e) is more than its nearest float32, and its nearest float64
+LOG2E_LOW32, LOG2E_LOW64 = tl.constexpr(1.925963033500011e-08), tl.constexpr(2.0355273740931033e-17)
 FAR = tl.constexpr(16.0)  # exp(16) in a term costs its argument's roundings: 16 u, less than those of a long sum
 
 
@@ -50,9 +52,12 @@ def weights_of(weight, column, last, WEIGHTED: tl.constexpr, ACC: tl.constexpr):
 
 @triton.jit
 def exp_from(x, m):
-    """exp(x - m). The difference comes first: folded into one fused multiplication, m log2(e) would cost the digits
-    that a common offset of the logits has, and overflow for the largest ones."""
-    return tl.exp2((x - m) * LOG2E)
+    """exp(x - m). The difference comes first: multiplied by themselves, x and m would lose the digits that a common
+    offset of the logits has, and overflow for the largest ones. Without the low part of log2(e) all exponentials would
+    err the same way, by a quarter of a rounding of their argument."""
+    LOW: tl.constexpr = LOG2E_LOW64 if x.dtype.primitive_bitwidth == 64 else LOG2E_LOW32
+    d = x - m
+    return tl.exp2(tl.fma(d, tl.full(d.shape, LOG2E, d.dtype), d * LOW))
 
 
 @triton.jit
