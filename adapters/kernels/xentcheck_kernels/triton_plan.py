@@ -2,7 +2,7 @@
 
 Reasoned for an H100 or H200 and not measured there; these are the numbers to begin with on a device. What was seen is
 what they compile to for compute capability 9.0: held to 80 registers a thread, the kernels spill 8 bytes at most; with
-label smoothing, or in float64, they take 210 to 254, and a processor has room for one program instead of three.
+label smoothing, or in float64, they take 156 to 252, and a processor has room for one program instead of three.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 import triton
 
-_TILE = 2048  # logits, 8 a thread: one load of 16 bytes in 16 bits. With 16 a thread, a program takes 174 registers
+_TILE = 2048  # logits, 8 a thread: one load of 16 bytes in 16 bits. With 16 a thread it takes 168 registers or more
 WARPS = 8
 _RESIDENT = 3  # programs on a processor
 REGISTERS = 80  # for each thread of that many
