@@ -30,6 +30,8 @@ ADAPTERS = (
     "onnx_operator",
     "tinygrad_losses",
     "liger_cross_entropy",
+    "kernels_triton",  # before the next, whose file of choices is about all local kernels
+    "kernels_pallas",
     "kernels_cpu",
     "kernels_torch",
     "kernels_jax",
