@@ -27,6 +27,11 @@ def test_names_are_comma_separated_or_repeated() -> None:
     assert split_names(["torch, numpy", "tf.sparse,", " "]) == ["torch", "numpy", "tf.sparse"]
 
 
+def test_a_group_of_which_some_are_installed_is_all_of_them(without_torch: None) -> None:
+    pytest.importorskip("xentcheck_kernels._cpu")
+    assert {"kernels.avx2", "kernels.torch"} <= set(named("kernels"))
+
+
 def test_all_is_every_known_subject_installed_or_not(without_torch: None) -> None:
     assert named("all") == list(KNOWN)
     assert "torch.eager" in KNOWN
