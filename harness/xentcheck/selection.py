@@ -95,9 +95,8 @@ def _named(typed: str, known: dict[str, Subject]) -> list[Subject]:
     missing = {subject: missing_modules(subject) for subject in subjects}
     if name == AUTO:
         return [subject for subject in subjects if not missing[subject]]
-    # A group of which some are installed is told about like "all".
-    if missing.get(name) or all(missing.values()):
-        lacking = missing.get(name) or next(iter(missing.values()))
+    if all(missing.values()):  # a group of which some are installed is told about like "all"
+        lacking = next(iter(missing.values()))
         raise NotInstalledError(f"backend {typed!r} needs {', '.join(lacking)}: {install_hint(lacking, place)}")
     return subjects
 
