@@ -15,7 +15,7 @@ from xentcheck_adapters import Array, Call, Outcome, Refused, Returned, Subject,
 pytestmark = pytest.mark.frameworks
 
 TWICE = {name: subject for name, subject in built_in_subjects().items() if subject.offers("hvp")}
-REFUSING = ("torch.compile", "torch.linear.chunked")
+REFUSING = ("torch.compile", "torch.linear.chunked", "kernels.triton", "kernels.triton.split", "kernels.pallas")
 COMPILED_TWICE = {name: subject for name, subject in TWICE.items() if name not in REFUSING}
 SOFTMAX = [
     name for name, subject in COMPILED_TWICE.items() if subject.inputs == "logits" and "multi-hot" not in subject.labels
@@ -101,8 +101,9 @@ def test_forms_without_a_softmax_of_logits_are_differentiated_twice_too(ask: Ask
     assert hvp.any()
 
 
-def test_a_loss_in_chunks_refuses_to_be_differentiated_twice(ask: Ask) -> None:
-    assert isinstance(ask("torch.linear.chunked", "float32"), Refused)
+@pytest.mark.parametrize("name", ["torch.linear.chunked", "kernels.pallas"])
+def test_a_gradient_by_hand_refuses_to_be_differentiated_again(ask: Ask, name: str) -> None:
+    assert isinstance(ask(name, "float32"), Refused)
 
 
 @pytest.mark.slow
