@@ -13,6 +13,7 @@ from xentcheck_adapters.numpy_cross_entropy import cross_entropy
 Array = np.ndarray[Any, Any]
 
 _WIDE = 6
+_interrupted: list[bool] = []
 
 honest = cross_entropy
 
@@ -24,6 +25,7 @@ def raises_where_wide(logits: Array, labels: Array, **options: Any) -> tuple[Arr
 
 
 def interrupts_where_wide(logits: Array, labels: Array, **options: Any) -> tuple[Array, Array]:
-    if logits.shape[1] == _WIDE:
+    if logits.shape[1] == _WIDE and not _interrupted:
+        _interrupted.append(True)  # once: a second one would meet what the first one leaves being written
         os.kill(os.getppid(), signal.SIGINT)
     return cross_entropy(logits, labels, **options)
