@@ -7,6 +7,7 @@
 #include <cstring>
 
 namespace xentcheck::avx2_rows {
+#include "vectors.inc"
 #include "simd_avx2.h"
 #include "scalars.inc"
 #include "exponentials.inc"

@@ -7,6 +7,7 @@
 #include <cstring>
 
 namespace xentcheck::avx512_rows {
+#include "vectors.inc"
 #include "simd_avx512.h"
 #include "scalars.inc"
 #include "exponentials.inc"

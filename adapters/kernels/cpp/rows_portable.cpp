@@ -5,6 +5,7 @@
 #include <cstring>
 
 namespace xentcheck::portable_rows {
+#include "vectors.inc"
 #include "simd_portable.h"
 #include "scalars.inc"
 #include "exponentials.inc"

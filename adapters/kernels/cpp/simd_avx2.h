@@ -3,13 +3,6 @@
 //
 // There is no scaling that underflows gradually: exponentials below the smallest normal number are 0.
 
-struct bfloat16 {
-  uint16_t bits;
-};
-struct float16 {
-  uint16_t bits;
-};
-
 struct F32 {
   using real = float;
   using reg = __m256;
@@ -120,21 +113,11 @@ struct F32 {
   };
 
   // exp(x) 2^-N by 8 powers of two and a quartic.
-  struct Exp {
+  struct Exp : Referred<Exp, real> {
     static constexpr real magic = 0x1.8p+20;
     static constexpr real log2e = 0x1.715476p+0f, log2e_low = 0x1.4ae0cp-26f;
-    real reference;
     reg n, least, most, powers;
 
-    static Exp at(real reference) { return Exp(reference, reference, 1); }
-    Exp times(double factor, double total) const {
-      int up, down;
-      const double mantissa = frexp(factor, &up) / frexp(total, &down);
-      return Exp(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
-    }
-    static double power(double x, double reference) {
-      return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);
-    }
     static constexpr bool is_fast = true;
     reg operator()(reg x) const {
       reg bounded = _mm256_min_ps(most, max(least, x));  // what is not has no exponent; NaN stays
@@ -151,7 +134,8 @@ struct F32 {
     reg careful(reg x) const { return (*this)(x); }
 
    private:
-    Exp(real reference, real n, real factor) : reference(reference), n(set(n)), most(set((n + 126.9f) * 0.6931472f)) {
+    friend Referred;
+    Exp(real reference, real n, real factor) : Referred{reference}, n(set(n)), most(set((n + 126.9f) * 0.6931472f)) {
       least = set(factor == 0 ? INFINITY : (n - 126.03f) * 0.6931472f);  // 0 has no exponent
       static const float table[8] = {0x1p+0f,        0x1.172b84p+0f, 0x1.306fep+0f,  0x1.4bfdaep+0f,
                                      0x1.6a09e6p+0f, 0x1.8ace54p+0f, 0x1.ae89fap+0f, 0x1.d5818ep+0f};

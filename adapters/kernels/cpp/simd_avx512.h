@@ -1,16 +1,8 @@
-// Vectors of AVX-512. Included inside the namespace of its instruction set: nothing here may be shared with a
-// translation unit that was built for another one, where the linker would keep one of the two.
+// Vectors of AVX-512. Included inside the namespace of its instruction set, after vectors.inc.
 //
-// Exponentials are exp(x) 2^-N, N an integer: a power of two moves no digit. With t = x log2(e) rounded to a multiple
+// Exponentials are exp(x) 2^-N: a power of two moves no digit. With t = x log2(e) rounded to a multiple
 // of 1/16 they are 2^(t - N) p(x log2(e) - t): a table, an exact scaling that underflows gradually, and a polynomial.
 // One that N is too small for is large or inf, never wrong.
-
-struct bfloat16 {
-  uint16_t bits;
-};
-struct float16 {
-  uint16_t bits;
-};
 
 static inline __mmask16 first16(int n) { return static_cast<__mmask16>((1u << n) - 1); }
 
@@ -118,24 +110,12 @@ struct F32 {
   };
 
   // exp(x) 2^-N by 16 powers of two and a cubic: errs by less than one ulp.
-  struct Exp {
+  struct Exp : Referred<Exp, real> {
     static constexpr real magic = 0x1.8p+19;  // added to t it leaves multiples of 1/16
     static constexpr real log2e = 0x1.715476p+0f, log2e_low = 0x1.4ae0cp-26f;
-    real reference;
     reg n, powers, scaled_powers;
     bool is_fast;  // whether operator() holds: then n is in its powers already
 
-    static Exp at(real reference) { return Exp(reference, reference, 1); }
-    // times factor / total, whose power of two joins the reference: it neither underflows nor overflows on its own
-    Exp times(double factor, double total) const {
-      int up, down;
-      const double mantissa = frexp(factor, &up) / frexp(total, &down);
-      return Exp(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
-    }
-    // that of one number, in float64
-    static double power(double x, double reference) {
-      return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);
-    }
     reg operator()(reg x) const {  // NaN for -inf, and what is as far below
       const Terms e(x);
       const reg power = _mm512_scalef_ps(entry(e, scaled_powers), e.u);
@@ -152,6 +132,7 @@ struct F32 {
     }
 
    private:
+    friend Referred;
     struct Terms {
       reg t, u, r, slope;
       explicit Terms(reg x) {
@@ -161,7 +142,7 @@ struct F32 {
       }
     };
     static reg entry(const Terms& e, reg table) { return _mm512_permutexvar_ps(_mm512_castps_si512(e.t), table); }
-    Exp(real reference, real n, real factor) : reference(reference), n(set(n)), is_fast(std::fabs(n) <= 100) {
+    Exp(real reference, real n, real factor) : Referred{reference}, n(set(n)), is_fast(std::fabs(n) <= 100) {
       alignas(64) static const float table[16] = {0x1p+0f,        0x1.0b5586p+0f, 0x1.172b84p+0f, 0x1.2387a6p+0f,
                                                   0x1.306fep+0f,  0x1.3dea64p+0f, 0x1.4bfdaep+0f, 0x1.5ab07ep+0f,
                                                   0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f, 0x1.9c4918p+0f,
@@ -173,19 +154,12 @@ struct F32 {
 
   // The same for 16-bit logits, by 32 powers and a parabola. x log2(e) - N is rounded, which errs by 2^-24 of it; and
   // the float32 next to log2(e) stands for it, so these are powers of a base that is 1.3e-8 off, in `power` as well.
-  struct Exp16 {
+  struct Exp16 : Referred<Exp16, real> {
     static constexpr real log2e = 0x1.715476p+0f, magic = 0x1.8p+18;
     static constexpr int down = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
-    real reference;
     reg n, low, high;
     static constexpr bool is_fast = true;
 
-    static Exp16 at(real reference) { return Exp16(reference, reference, 1); }
-    Exp16 times(double factor, double total) const {
-      int up, down;
-      const double mantissa = frexp(factor, &up) / frexp(total, &down);
-      return Exp16(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
-    }
     static double power(double x, double reference) { return exp2(x * log2e - reference); }
     reg operator()(reg x) const {
       const Terms e(*this, x);
@@ -198,6 +172,7 @@ struct F32 {
     reg careful(reg x) const { return (*this)(x); }  // 0 for -inf as it is
 
    private:
+    friend Referred;
     struct Terms {
       reg power, rest;
       Terms(const Exp16& e, reg x) {
@@ -208,7 +183,7 @@ struct F32 {
         rest = fma(fma(r, set(0x1.f15848p-3f), set(0x1.62e028p-1f)), r, set(1));
       }
     };
-    Exp16(real reference, real n, real factor) : reference(reference), n(set(n)) {
+    Exp16(real reference, real n, real factor) : Referred{reference}, n(set(n)) {
       alignas(64) static const float table[32] = {
           0x1p+0f,        0x1.059b0ep+0f, 0x1.0b5586p+0f, 0x1.11301ep+0f, 0x1.172b84p+0f, 0x1.1d4874p+0f,
           0x1.2387a6p+0f, 0x1.29e9ep+0f,  0x1.306fep+0f,  0x1.371a74p+0f, 0x1.3dea64p+0f, 0x1.44e086p+0f,

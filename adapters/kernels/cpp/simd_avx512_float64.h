@@ -47,21 +47,11 @@ struct F64 {
     void add(reg v) { sum = _mm512_add_pd(sum, v); }
     double total() const { return _mm512_reduce_add_pd(sum); }
   };
-  struct Exp {
+  struct Exp : Referred<Exp, real> {
     static constexpr real magic = 0x1.8p+48, log2e = 0x1.71547652b82fep+0, log2e_low = 0x1.777d0ffda0d24p-56;
-    real reference;
     reg n, low, high, scaled_low, scaled_high;
     bool is_fast;
 
-    static Exp at(real reference) { return Exp(reference, reference, 1); }
-    Exp times(double factor, double total) const {
-      int up, down;
-      const double mantissa = frexp(factor, &up) / frexp(total, &down);
-      return Exp(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
-    }
-    static double power(double x, double reference) {
-      return exp((x - reference * 0x1.62e42feep-1) - reference * 0x1.a39ef35793c76p-33);
-    }
     reg operator()(reg x) const {
       const Terms e(x);
       const reg power = _mm512_scalef_pd(entry(e, scaled_low, scaled_high), e.u);
@@ -75,6 +65,7 @@ struct F64 {
     }
 
    private:
+    friend Referred;
     struct Terms {
       reg t, u, r, slope;
       explicit Terms(reg x) {
@@ -90,7 +81,7 @@ struct F64 {
     static reg entry(const Terms& e, reg low, reg high) {
       return _mm512_permutex2var_pd(low, _mm512_castpd_si512(e.t), high);
     }
-    Exp(real reference, real n, real factor) : reference(reference), n(set(n)), is_fast(std::fabs(n) <= 1000) {
+    Exp(real reference, real n, real factor) : Referred{reference}, n(set(n)), is_fast(std::fabs(n) <= 1000) {
       alignas(64) static const double powers[16] = {0x1p+0,
                                                     0x1.0b5586cf9890fp+0,
                                                     0x1.172b83c7d517bp+0,

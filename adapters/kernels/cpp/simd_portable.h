@@ -2,13 +2,6 @@
 // set, see simd_avx512.h; where it says nothing, functions mean what they mean there. There is no fma: products and
 // sums round twice, so arguments are reduced by constants of few bits.
 
-struct bfloat16 {
-  uint16_t bits;
-};
-struct float16 {
-  uint16_t bits;
-};
-
 static inline float widened(float v) { return v; }
 static inline double widened(double v) { return v; }
 static inline float widened(bfloat16 v) {
@@ -133,18 +126,10 @@ struct F32 : Vectors<float, uint32_t> {
   };
 
   // exp(x) 2^-N = 2^(n - N) (1 + r + r² q(r)), |r| <= ln(2) / 2
-  struct Exp {
+  struct Exp : Referred<Exp, real> {
     static constexpr real magic = 0x1.8p+23, log2e = 0x1.715476p+0f, ln2 = 0x1.628p-1f, ln2_low = 0x1.90bfbep-11f;
-    real reference;
     reg n, least, most, factor;
 
-    static Exp at(real reference) { return Exp(reference, reference, 1); }
-    Exp times(double factor, double total) const {
-      int up, down;
-      const double mantissa = frexp(factor, &up) / frexp(total, &down);
-      return Exp(reference, reference - static_cast<real>(up - down), static_cast<real>(mantissa));
-    }
-    static double power(double x, double reference) { return F64::Exp::power(x, reference); }
     static constexpr bool is_fast = true;
     reg operator()(reg x) const {
       reg bounded = min(most, max(least, x));
@@ -162,8 +147,9 @@ struct F32 : Vectors<float, uint32_t> {
     reg careful(reg x) const { return (*this)(x); }
 
    private:
+    friend Referred;
     Exp(real reference, real n, real factor)
-        : reference(reference), n(set(n)), most(set((n + 126.4f) * 0.6931472f)), factor(set(factor)) {
+        : Referred{reference}, n(set(n)), most(set((n + 126.4f) * 0.6931472f)), factor(set(factor)) {
       least = set(factor == 0 ? INFINITY : (n - 155) * 0.6931472f);
     }
   };
