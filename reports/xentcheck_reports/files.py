@@ -8,12 +8,14 @@ from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from xentcheck_reports.records import READABLE_VERSIONS, SCHEMA_VERSION, Record, RunHeader
 from xentcheck_reports.runs import Run
+
+Document = TypeVar("Document", bound=BaseModel)
 
 
 class RecordFileError(ValueError):
@@ -90,6 +92,17 @@ class RecordWriter:
                 self._file.truncate(start)
                 self._file.seek(start)
             raise _write_error(self.path, error) from error
+
+
+def read_document(path: Path | str, model: type[Document], what: str) -> Document:
+    """Read a file that holds one document of a model; RecordFileError, with the file and the cause, if it is no `what`
+    of this version."""
+    try:
+        return model.model_validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise RecordFileError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise RecordFileError(f"{path}: no {what} of this version: {_first_fault(error)}") from error
 
 
 def read_records(path: Path | str) -> Run:

@@ -1,12 +1,13 @@
 """The schema of a kill matrix: which clause sees which fault, and whether anybody honest is accused."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
-from xentcheck_reports.files import RecordFileError, write_atomically
+from xentcheck_reports.files import RecordFileError, read_document, write_atomically
 from xentcheck_reports.records import Failure, RunHeader
 
 KILLS = "kills.json"
@@ -221,18 +222,11 @@ def write_kills(matrix: KillMatrix, directory: Path | str) -> Path:
 
 def read_kills(path: Path | str) -> KillMatrix:
     """Read a kill matrix; RecordFileError, with the file and the cause, if it is none."""
-    try:
-        return KillMatrix.model_validate_json(Path(path).read_bytes())
-    except OSError as error:
-        raise RecordFileError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RecordFileError(f"{path}: no kill matrix of this version: {first['loc']}: {first['msg']}") from error
+    return read_document(path, KillMatrix, "kill matrix")
 
 
 def kills_in(directory: Path | str) -> KillMatrix | None:
     """The kill matrix that a self-test of this version left in a directory; None if there is none."""
-    try:
+    with suppress(RecordFileError):
         return read_kills(Path(directory) / KILLS)
-    except RecordFileError:
-        return None
+    return None

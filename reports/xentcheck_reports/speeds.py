@@ -1,5 +1,6 @@
 """The schema of a benchmark: how long each contender took in each round, beside the roofline of the same round."""
 
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from statistics import median
@@ -11,11 +12,10 @@ from pydantic import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 
-from xentcheck_reports.files import RecordFileError, write_atomically
+from xentcheck_reports.files import RecordFileError, read_document, write_atomically
 from xentcheck_reports.numbers import multiple_text, plural, time_text
 from xentcheck_reports.records import RunHeader
 
@@ -210,18 +210,11 @@ def write_speeds(speeds: Speeds, directory: Path | str) -> Path:
 
 def read_speeds(path: Path | str) -> Speeds:
     """Read a benchmark; RecordFileError, with the file and the cause, if it is none."""
-    try:
-        return Speeds.model_validate_json(Path(path).read_bytes())
-    except OSError as error:
-        raise RecordFileError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RecordFileError(f"{path}: no benchmark of this version: {first['loc']}: {first['msg']}") from error
+    return read_document(path, Speeds, "benchmark")
 
 
 def speeds_in(directory: Path | str) -> Speeds | None:
     """The benchmark that `xentcheck bench` of this version left in a directory; None if there is none."""
-    try:
+    with suppress(RecordFileError):
         return read_speeds(Path(directory) / SPEEDS)
-    except RecordFileError:
-        return None
+    return None
