@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 import numpy as np
 
+from xentcheck_adapters import callables
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.numpy_callable import in_its_dtype
@@ -123,17 +124,9 @@ def arguments(call: Call) -> dict[str, Any]:
     return {**given, "weight": call.weight, "grad_output": call.upstream}
 
 
-def keywords(call: Call, write: Callable[[str, Call], str]) -> Keywords:
+def keywords(subject: Subject, call: Call, write: Callable[[str, Call], str]) -> Keywords:
     """The options that a call asks for, as text; `write` gives the text of the call's array of a name."""
-    return Keywords(
-        {
-            "weight": None if call.weight is None else write("weight", call),
-            "ignore_index": call.ignore_index,
-            "label_smoothing": call.label_smoothing or None,
-            "z_loss": call.z_loss or None,
-            "reduction": repr(call.reduction),
-        }
-    )
+    return Keywords({**callables.keywords(subject, call, write), callables.REDUCTION: repr(call.reduction)})
 
 
 def forced(subject: Subject) -> tuple[str, ...]:
@@ -147,5 +140,5 @@ def recipe(subject: Subject, call: Call) -> Recipe:
     imports = (*types, *forced(subject), "from xentcheck_kernels import cross_entropy")
     upstream = "" if call.upstream is None else f", grad_output={in_its_dtype('upstream', call)}"
     arrays = f"{in_its_dtype('logits', call)}, {in_its_dtype('labels', call)}"
-    text = f"cross_entropy({arrays}{keywords(call, in_its_dtype)}, grad=True{upstream})"
+    text = f"cross_entropy({arrays}{keywords(subject, call, in_its_dtype)}, grad=True{upstream})"
     return Recipe(imports, (f"loss, grad = {text}",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Callable
+from typing import Any, Callable
 
 from xentcheck_adapters import jax_autodiff, jax_recipe, jax_timing, kernels_cpu
 from xentcheck_adapters.call import Call
@@ -40,6 +40,11 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     """A runner for "kernels.jax"; Unavailable without the device."""
     from xentcheck_kernels.jax_loss import cross_entropy
 
+    return runner(cross_entropy, device)
+
+
+def runner(cross_entropy: Callable[..., Any], device: str) -> Callable[[Call], Returned]:
+    """A runner for a loss of the kernels' signature; Unavailable without the device."""
     place = jax_autodiff.open_device(device)
 
     def run(call: Call) -> Returned:
@@ -60,6 +65,11 @@ def timed(subject: str, workload: Workload) -> Repeat:
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "kernels.jax" as lines."""
-    text = f"cross_entropy(x, y{kernels_cpu.keywords(call, jax_recipe.array)})"
     imports = (*kernels_cpu.forced(subject), "from xentcheck_kernels.jax_loss import cross_entropy")
+    return written(subject, call, imports)
+
+
+def written(subject: Subject, call: Call, imports: tuple[str, ...]) -> Recipe:
+    """A call of a loss of the kernels' signature, imported as `cross_entropy`, as lines."""
+    text = f"cross_entropy(x, y{kernels_cpu.keywords(subject, call, jax_recipe.array)})"
     return jax_recipe.vjp(LossText(text, call, imports=imports))

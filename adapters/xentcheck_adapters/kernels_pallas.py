@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Callable
 
-from xentcheck_adapters import jax_autodiff, jax_recipe, kernels_cpu
+from xentcheck_adapters import jax_autodiff, kernels_jax
 from xentcheck_adapters.call import REDUCTIONS, Call
 from xentcheck_adapters.dtypes import FLOAT_DTYPES
 from xentcheck_adapters.outcome import Returned
-from xentcheck_adapters.recipe import LossText, Recipe
+from xentcheck_adapters.recipe import Recipe
 from xentcheck_adapters.subject import Precision, Subject
 
 _OPTIONS = ("weight", "ignore_index", "label_smoothing", "z_loss", "hvp")
@@ -46,29 +45,16 @@ def offered_options(subject: str) -> list[str]:
     return list(_OPTIONS)
 
 
-def versions() -> dict[str, str]:
-    """Versions of the kernels and jax."""
-    import jax
-
-    return {**kernels_cpu.versions(), "jax": jax.__version__}
+versions = kernels_jax.versions
 
 
 def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
     """A runner for "kernels.pallas"; Unavailable without the device."""
     from xentcheck_kernels.pallas_loss import cross_entropy
 
-    place = jax_autodiff.open_device(device)
-
-    def run(call: Call) -> Returned:
-        given = {name: value for name, value in kernels_cpu.arguments(call).items() if name != "grad_output"}
-        step = jax_autodiff.gradient_step(functools.partial(cross_entropy, **given))
-        return jax_autodiff.evaluate(step, call, place)
-
-    return run
+    return kernels_jax.runner(cross_entropy, device)
 
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "kernels.pallas" as lines."""
-    text = f"cross_entropy(x, y{kernels_cpu.keywords(call, jax_recipe.array)})"
-    imports = ("from xentcheck_kernels.pallas_loss import cross_entropy",)
-    return jax_recipe.vjp(LossText(text, call, imports=imports))
+    return kernels_jax.written(subject, call, ("from xentcheck_kernels.pallas_loss import cross_entropy",))

@@ -72,7 +72,7 @@ def timed(subject: str, workload: Workload) -> Repeat:
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of "kernels.torch" as lines."""
-    text = f"cross_entropy(x, y{kernels_cpu.keywords(call, torch_recipe.tensor)})"
+    text = f"cross_entropy(x, y{kernels_cpu.keywords(subject, call, torch_recipe.tensor)})"
     imports = (
         *kernels_cpu.forced(subject),
         "from xentcheck_kernels.torch_loss import cross_entropy",

@@ -85,7 +85,7 @@ def open_subject(subject: str, device: str) -> Callable[[Call], Returned]:
 
 def recipe(subject: Subject, call: Call) -> Recipe:
     """A call of the subject as lines."""
-    options = kernels_cpu.keywords(call, torch_recipe.tensor)
+    options = kernels_cpu.keywords(subject, call, torch_recipe.tensor)
     text = f"cross_entropy(x, y{options}, splits={_SPLITS[subject.known_as]})"
     interpreted = ("import os", 'os.environ["TRITON_INTERPRET"] = "1"')
     imports = (*interpreted, "from xentcheck_kernels.triton_loss import cross_entropy")

@@ -66,7 +66,7 @@ class Worker:
         try:
             self._stopwatch = Stopwatch(_module(adapter, home).timed, subject, Workload(**workload))
         except Exception as error:  # whatever a framework raises
-            return {"unavailable": f"{type(error).__name__}: {_text(error)}"}
+            return _failed(error)
         return {"first_seconds": self._stopwatch.first_seconds}
 
     def _time(self, seconds: float) -> Header:
@@ -74,7 +74,7 @@ class Worker:
         try:
             return {"seconds": self._stopwatch.best(seconds)}
         except Exception as error:
-            return {"unavailable": f"{type(error).__name__}: {_text(error)}"}
+            return _failed(error)
 
     def _open(self, adapter: str, home: str | None, subject: str, device: str) -> Header:
         try:
@@ -87,7 +87,12 @@ class Worker:
         except Unavailable as error:
             return {"unavailable": str(error), "not_in_version": isinstance(error, NotInVersion)}
         except Exception as error:  # an import of a broken framework can raise anything
-            return {"unavailable": f"{type(error).__name__}: {_text(error)}", "stack": traceback.format_exc()}
+            return {**_failed(error), "stack": traceback.format_exc()}
+
+
+def _failed(error: BaseException) -> Header:
+    """The reply where a framework raised what nobody expects of it."""
+    return {"unavailable": f"{type(error).__name__}: {_text(error)}"}
 
 
 def _module(adapter: str, home: str | None) -> ModuleType:

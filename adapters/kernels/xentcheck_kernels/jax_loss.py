@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from xentcheck_kernels import cpu
+from xentcheck_kernels.options import REDUCTIONS, check_options
 
 _TARGET = "xentcheck_kernels_cross_entropy"
-_REDUCTIONS = ("none", "sum", "mean")  # numbered as in cpp/batch.h
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
 _INDICES = ("int32", "int64")
 
@@ -48,7 +48,7 @@ def cross_entropy(
     wide = jnp.float64 if logits.dtype == jnp.float64 else jnp.float32
     given = jnp.zeros(0, wide) if weight is None else jnp.asarray(weight, wide)
     _check(logits, labels, None if weight is None else given, label_smoothing, z_loss, reduction)
-    options = (int(ignore_index), float(label_smoothing), float(z_loss), _REDUCTIONS.index(reduction))
+    options = (int(ignore_index), float(label_smoothing), float(z_loss), REDUCTIONS.index(reduction))
     return _loss(logits, labels, given, options)
 
 
@@ -64,12 +64,9 @@ def _check(logits: Any, labels: Any, weight: Any, label_smoothing: float, z_loss
     for name, array in (("labels", labels), ("weight", weight)):
         if array is not None and array.shape != due[name]:
             raise ValueError(f"{name}: got shape {array.shape}, expected {due[name]}")
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing: got {label_smoothing}, expected 0 to 1")
+    check_options(label_smoothing, reduction)
     if not z_loss >= 0:
         raise ValueError(f"z_loss: got {z_loss}, expected 0 or more")
-    if reduction not in _REDUCTIONS:
-        raise ValueError(f"reduction: got {reduction!r}, expected one of {', '.join(_REDUCTIONS)}")
 
 
 @functools.cache
@@ -79,7 +76,7 @@ def _register() -> None:
 
 def _call(logits: Any, labels: Any, weight: Any, upstream: Any, options: tuple[Any, ...], wants_gradient: bool) -> Any:
     ignore_index, label_smoothing, z_loss, reduction = options
-    loss = jax.ShapeDtypeStruct(logits.shape[:1] if _REDUCTIONS[reduction] == "none" else (), weight.dtype)
+    loss = jax.ShapeDtypeStruct(logits.shape[:1] if REDUCTIONS[reduction] == "none" else (), weight.dtype)
     gradient = jax.ShapeDtypeStruct(logits.shape, logits.dtype)
     call = jax.ffi.ffi_call(_TARGET, (loss, gradient) if wants_gradient else (loss,), vmap_method="sequential")
     return call(

@@ -20,9 +20,9 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as on_gpu
 
+from xentcheck_kernels.options import check_options
 from xentcheck_kernels.pallas_rows import Options, Sums, label_of, loss_of, slopes_of, store_gradient, sum_row
 
-REDUCTIONS = ("none", "sum", "mean")
 _LARGEST_BLOCK = 2048
 
 
@@ -99,10 +99,7 @@ def _checked(
         raise ValueError(
             f"class weights of {weight.dtype}, shape {weight.shape}, expected ({logits.shape[1]},) real numbers"
         )
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"label_smoothing {label_smoothing}, expected a number from 0 to 1")
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
+    check_options(label_smoothing, reduction)
     block = min(pl.next_power_of_2(logits.shape[1]), _LARGEST_BLOCK)
     return Options(logits.shape[1], block, ignore_index, label_smoothing, z_loss, weight is not None)
 

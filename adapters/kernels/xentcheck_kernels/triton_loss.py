@@ -16,10 +16,10 @@ import triton
 from torch.autograd.function import once_differentiable
 from triton import language as tl
 
+from xentcheck_kernels.options import check_options
 from xentcheck_kernels.triton_kernels import RECORD, gradient_kernel, rows_kernel, slices_kernel
 from xentcheck_kernels.triton_plan import REGISTERS, STAGES, WARPS, Plan
 
-REDUCTIONS = ("none", "sum", "mean")
 _ACCUMULATORS = {
     torch.float16: torch.float32,
     torch.bfloat16: torch.float32,
@@ -148,10 +148,7 @@ class _Problem:
             )
         if weight is not None and (weight.shape != input.shape[1:] or not weight.is_floating_point()):
             raise ValueError(f"class weights of {_described(weight)}, expected ({input.shape[1]},) real numbers")
-        if not 0.0 <= label_smoothing <= 1.0:
-            raise ValueError(f"label_smoothing {label_smoothing}, expected a number from 0 to 1")
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"reduction {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
+        check_options(label_smoothing, reduction)
         if splits is not None and splits < 1:
             raise ValueError(f"splits {splits}, expected 1 or more, or None")
         for name, tensor in (("labels", target), ("class weights", weight)):
